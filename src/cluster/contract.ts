@@ -1,0 +1,171 @@
+import type { Locality, Span, Timestamp } from '../keys/index.js';
+import type { Batch } from '../native/contract.js';
+
+/** A node that can execute work. */
+export interface NodeInfo {
+  readonly nodeId: number;
+  /** Tiers, least specific first; empty when the node was started without locality. */
+  readonly locality: Locality;
+}
+
+/** A range: a span with replicas and a leaseholder. */
+export interface RangeInfo {
+  readonly rangeId: number;
+  readonly span: Span;
+  readonly replicas: readonly number[];
+  readonly leaseholder: number;
+  /**
+   * The locality the range's data belongs to by its zone configuration (`region=us-west`), undefined when nothing
+   * constrains it. The placement report compares it with the bucket that the data went to.
+   */
+  readonly wantedLocality: Locality | undefined;
+  /** Approximate key+value bytes; 0 = unknown. */
+  readonly approximateBytes: number;
+}
+
+/** What to back up or restore. */
+export type Targets =
+  | { readonly kind: 'cluster' }
+  | { readonly kind: 'databases'; readonly names: readonly string[] }
+  /** Patterns as in SQL: `t`, `db.t`, `db.schema.t`, `db.*`; a bare name is looked up in `currentDatabase`. */
+  | { readonly kind: 'tables'; readonly patterns: readonly string[]; readonly currentDatabase: string }
+  /** For stores without a catalog. */
+  | { readonly kind: 'spans'; readonly spans: readonly Span[] };
+
+/** What the source resolves targets to, at a time. */
+export interface BackupScope {
+  /** Sorted, disjoint spans of every public index of the targets. */
+  readonly spans: readonly Span[];
+  /** Marshalled sqlbase.Descriptor of everything referenced: databases, schemas, types, tables. */
+  readonly descriptors: readonly Uint8Array[];
+  /** Ids of databases that are backed up as a whole. */
+  readonly completeDatabases: readonly number[];
+  readonly coverage: 'requested' | 'cluster';
+}
+
+/** Selection of versions for an export (crdb-format.md 7.1). */
+export interface ScanRequest {
+  readonly span: Span;
+  /** Exclusive; empty = full export. */
+  readonly startTime: Timestamp;
+  /** Inclusive. */
+  readonly endTime: Timestamp;
+  /** True: every version in the window, tombstones included. False: the newest; tombstones only when startTime is set. */
+  readonly allRevisions: boolean;
+}
+
+/**
+ * Reads in one thread. `next` fills the caller's memory and is synchronous or asynchronous; it returns the number of
+ * entries in engine-key order, 0 at the end, or the bytes that the next entry alone needs when the buffer is too small.
+ */
+export interface RangeScanner {
+  open(request: ScanRequest): RangeScan;
+  close(): void | Promise<void>;
+}
+
+export type ScanFill = { readonly kind: 'batch'; readonly count: number; readonly bytesUsed: number } | { readonly kind: 'grow'; readonly bytes: number } | { readonly kind: 'done' };
+
+export interface RangeScan {
+  next(bytes: Uint8Array, offsets: Uint32Array): ScanFill | Promise<ScanFill>;
+  close(): void;
+}
+
+/**
+ * How a worker thread gets its half of a source or a sink: it imports `module` (a file URL) and calls its export
+ * `openScanner(data)` / `openWriter(data)`. `data` is structured-cloneable.
+ */
+export interface WorkerHalf {
+  readonly module: string;
+  readonly data: unknown;
+}
+
+/** A range-partitioned key/value store as a backup sees it. */
+export interface RangeSource {
+  /** 16 bytes; incrementals must agree. */
+  readonly clusterId: Uint8Array;
+  nodes(): Promise<readonly NodeInfo[]>;
+  /** The node that plans, and that answers for nodelocal://self. */
+  readonly coordinator: number;
+  now(): Timestamp;
+  /** @throws SV_UNDEFINED for a target that does not exist at that time. */
+  resolve(targets: Targets, asOf: Timestamp): Promise<BackupScope>;
+  /** Ranges that cover `spans`, in key order; they may reach beyond the spans. */
+  ranges(spans: readonly Span[]): Promise<readonly RangeInfo[]>;
+  /**
+   * Where scans run. A WorkerHalf lets worker threads scan (the fast path); a RangeScanner is scanned on the calling
+   * thread and its batches are handed to the workers.
+   */
+  readonly scanner: WorkerHalf | RangeScanner;
+  /** Keeps versions at or after `ts` from garbage collection until the returned function is called. */
+  protect?(ts: Timestamp): Promise<() => Promise<void>>;
+}
+
+/** What a restore will write, before it does: everything needed to validate and to allocate ids. */
+export interface RestoreScope {
+  readonly coverage: 'requested' | 'cluster';
+  readonly targets: Targets;
+  /** Marshalled sqlbase.Descriptor of the backup's catalog at the restore time: all of it, not only the targets. */
+  readonly descriptors: readonly Uint8Array[];
+  readonly endTime: Timestamp;
+  readonly options: {
+    readonly intoDb?: string;
+    readonly newDbName?: string;
+    readonly skipMissingForeignKeys?: boolean;
+    readonly skipMissingSequences?: boolean;
+    readonly skipMissingViews?: boolean;
+    readonly skipLocalitiesCheck?: boolean;
+    readonly schemaOnly?: boolean;
+  };
+}
+
+/** One stage of a restore: stages run in order; spans are of the backup's key space. */
+export interface RestoreStage {
+  readonly name: 'zones' | 'data' | 'system';
+  readonly spans: readonly Span[];
+}
+
+/** The sink's answer to a scope: nothing is visible yet. */
+export interface RestoreTicket {
+  readonly id: string;
+  readonly stages: readonly RestoreStage[];
+  /** Pairs old prefix, new prefix; empty = keys stay as they are. */
+  readonly rewrites: readonly { readonly from: Uint8Array; readonly to: Uint8Array }[];
+  /** Timestamp that every restored version gets. */
+  readonly writeTime: Timestamp;
+  readonly warnings: readonly string[];
+  readonly databases: readonly string[];
+  readonly tables: readonly string[];
+}
+
+/** What restoring did to placement, measured by the sink. */
+export interface SinkReport {
+  /** Bytes that lay on nodes where the zone configurations do not want them and had to move afterwards. */
+  readonly bytesMoved: number;
+  /** Per node: bytes of which it is leaseholder. */
+  readonly bytesPerNode: readonly { readonly nodeId: number; readonly bytes: number }[];
+  readonly warnings: readonly string[];
+}
+
+/** Writes in one thread: sorted batches of rewritten keys. */
+export interface RangeWriter {
+  write(batch: Batch): void | Promise<void>;
+  /** What was written is durable when this resolves. */
+  flush(): void | Promise<void>;
+  close(): void | Promise<void>;
+}
+
+/** A range-partitioned key/value store as a restore sees it. */
+export interface RangeSink {
+  nodes(): Promise<readonly NodeInfo[]>;
+  readonly coordinator: number;
+  /** Validates everything (SV_EXISTS, SV_UNDEFINED, SV_NOT_EMPTY…), allocates ids, records what a rollback must erase. Writes nothing that a reader can see. */
+  begin(scope: RestoreScope): Promise<RestoreTicket>;
+  /** Where writes run; as RangeSource.scanner. */
+  readonly writer: WorkerHalf | RangeWriter;
+  /** Called when a stage's data is durable; after 'zones' the sink re-reads zone configurations for placement. */
+  stageDone(ticket: RestoreTicket, stage: RestoreStage['name']): Promise<void>;
+  /** Makes everything visible in one atomic step. */
+  publish(ticket: RestoreTicket): Promise<SinkReport>;
+  /** Erases all that was written; what was there before stays. Safe to call after a crash, twice, or at any stage. */
+  rollback(ticket: RestoreTicket): Promise<void>;
+}

@@ -1,0 +1,252 @@
+/*
+ * The shapes that cross the boundary to the native module; the only description both sides are written against.
+ * Every native call is synchronous and bounded: one batch, one part, or one window of a file. Bytes cross in
+ * JavaScript-owned memory, keys and values never become JavaScript objects. `null` means none; undefined is a defect.
+ */
+
+/**
+ * A packed batch: `bytes` = key_0 value_0 key_1 value_1 … in engine-key order. `offsets[2i]` is the start of key i,
+ * `offsets[2i+1]` the start of value i, `offsets[2*count]` the end. Keys are engine keys (crdb-format.md 4.1), values
+ * MVCC values (4.2): an empty value is a tombstone.
+ */
+export interface Batch {
+  readonly bytes: Uint8Array;
+  readonly offsets: Uint32Array;
+  readonly count: number;
+}
+
+export type Compression = 'none' | 'snappy' | 'zstd';
+
+export interface NativeSstOptions {
+  readonly compression: Compression;
+  /** zstd level; ignored for the others. */
+  readonly level: number;
+  /** Uncompressed size at which a data block is cut; default 32 KiB. */
+  readonly blockBytes: number;
+  readonly restartInterval: number;
+  /** File size at which `write` reports `cut` at the next row boundary; default 128 MiB. */
+  readonly targetFileBytes: number;
+  /** 'sql': all families of a row and all revisions of a key share a file. 'key': all revisions of a key do. */
+  readonly rowBoundary: 'sql' | 'key';
+  /** Write values with the 4-byte checksum cleared to 0, as exports since 21.2 do. */
+  readonly clearValueChecksums: boolean;
+}
+
+export interface SstWriteProgress {
+  /** Index of the first entry not yet encoded. */
+  readonly next: number;
+  /** Bytes of `out` that are filled. */
+  readonly outPos: number;
+  /** 'input': batch consumed. 'out': `out` is full, hand over another. 'cut': target size reached and entry `next` begins a new row: finish this file. */
+  readonly reason: 'input' | 'out' | 'cut';
+}
+
+export interface SstFileFacts {
+  readonly entries: number;
+  readonly rawKeyBytes: number;
+  readonly rawValueBytes: number;
+  readonly dataBlocks: number;
+  readonly fileBytes: number;
+  /** User keys (no version) of the first and last entry; empty when there is no entry. */
+  readonly firstKey: Uint8Array;
+  readonly lastKey: Uint8Array;
+  /** Entry counts as CockroachDB's RowCount: keys of primary indexes (index id 1) and of other indexes; data bytes = user key (without version) + value, summed. */
+  readonly rows: number;
+  readonly indexEntries: number;
+  readonly dataBytes: number;
+}
+
+/** One SST being written; a new one per file. Output is handed over in parts of any size that JavaScript owns. */
+export interface NativeSstWriter {
+  write(bytes: Uint8Array, offsets: Uint32Array, count: number, from: number, out: Uint8Array, outPos: number): SstWriteProgress;
+  /** Call until `done`; each call fills `out` from `outPos`. */
+  finish(out: Uint8Array, outPos: number): { readonly outPos: number; readonly done: boolean };
+  /** Valid after finish reported done. */
+  facts(): SstFileFacts;
+}
+
+/** A hybrid-logical timestamp on the wire: wall nanoseconds as BigInt. */
+export interface NativeTimestamp {
+  readonly wall: bigint;
+  readonly logical: number;
+}
+
+export interface NativeMergeOptions {
+  /** User-key bounds, half-open; both empty = everything. */
+  readonly startKey: Uint8Array;
+  readonly endKey: Uint8Array;
+  /** Versions after this are skipped; null = none skipped. */
+  readonly asOf: NativeTimestamp | null;
+  /** Versions at or before this are skipped (incremental export); null = none skipped. */
+  readonly after: NativeTimestamp | null;
+  /** 'latest': newest remaining version of each key. 'all': every remaining version. */
+  readonly mode: 'latest' | 'all';
+  /** In mode 'latest': drop a key whose newest version is a tombstone (true) or emit the tombstone (false). */
+  readonly dropTombstones: boolean;
+  /**
+   * Key prefixes to rewrite, as pairs old, new, in one packed list (oldPrefix_0, newPrefix_0, …); an empty list rewrites
+   * nothing and keeps every key. With prefixes given, keys under no listed prefix are skipped. Interleaved components
+   * (`fe ‖ table ‖ index`) are rewritten by the same table-level pairs.
+   */
+  readonly rewrites: readonly Uint8Array[];
+  /** When given, every emitted version gets this timestamp (RESTORE) and value checksums are recomputed as `checksums` says. */
+  readonly rewriteTimestamp: NativeTimestamp | null;
+  /** 'keep' bytes; 'clear' to 0; 'compute' CRC-32 IEEE over the emitted key (crdb-format.md 4.3). */
+  readonly checksums: 'keep' | 'clear' | 'compute';
+  /** Check value checksums that are not zero while reading; a wrong one is SV_CORRUPT_VALUE. */
+  readonly verifyChecksums: boolean;
+}
+
+/** One input file of a merge. */
+export interface NativeMergeFile {
+  /** For messages; redacted path. */
+  readonly name: string;
+  readonly fileBytes: number;
+  /** Position of the layer in the chain; on equal key and timestamp the higher layer wins. */
+  readonly layer: number;
+  /** Un-elided prefix that was removed from every key of this file (crdb-format.md 6.7); empty = full keys. */
+  readonly elidedPrefix: Uint8Array;
+  /** Further user-key bounds of this file entry, half-open (inclusive end when endInclusive); both empty = none. */
+  readonly startKey: Uint8Array;
+  readonly endKey: Uint8Array;
+  readonly endInclusive: boolean;
+}
+
+export type MergeStep =
+  /** `count` entries are in the buffers handed in; more may follow. */
+  | { readonly kind: 'batch'; readonly count: number; readonly bytesUsed: number }
+  /** Read [offset, offset+length) of file `file` and call feed, then call next again. Several may be outstanding. */
+  | { readonly kind: 'need'; readonly needs: readonly { readonly file: number; readonly offset: number; readonly length: number }[] }
+  /** The next entry alone does not fit: hand in at least this many bytes. */
+  | { readonly kind: 'grow'; readonly bytes: number }
+  | { readonly kind: 'done' };
+
+export interface MergeFacts {
+  readonly entriesRead: number;
+  readonly entriesEmitted: number;
+  readonly bytesRead: number;
+  readonly blocksRead: number;
+  readonly tombstonesDropped: number;
+  readonly keysOutsideRewrites: number;
+}
+
+/** K-way merge over SST files that are read through windows which JavaScript fetches. */
+export interface NativeMerge {
+  addFile(file: NativeMergeFile): number;
+  feed(file: number, offset: number, bytes: Uint8Array): void;
+  /** Fills `bytes` and `offsets` (2*count+1 used). */
+  next(bytes: Uint8Array, offsets: Uint32Array): MergeStep;
+  facts(): MergeFacts;
+}
+
+/** What `describeSst` finds in a whole file: format, every block checked, counts, bounds. */
+export interface SstReport {
+  readonly format: string;
+  readonly compression: readonly string[];
+  readonly dataBlocks: number;
+  readonly entries: number;
+  readonly rangeKeys: number;
+  readonly rawKeyBytes: number;
+  readonly rawValueBytes: number;
+  readonly firstKey: Uint8Array;
+  readonly lastKey: Uint8Array;
+  /** Oldest and newest version; null when there is no versioned key. */
+  readonly minTimestamp: NativeTimestamp | null;
+  readonly maxTimestamp: NativeTimestamp | null;
+  readonly valuesVerified: number;
+  readonly valuesUnverifiable: number;
+  readonly properties: readonly { readonly name: string; readonly value: Uint8Array }[];
+}
+
+/** A scan of the embedded store; reads a snapshot taken at creation. */
+export interface NativeScan {
+  /** Fills a batch with what the options select; 'done' when the span is finished; 'grow' as in MergeStep. */
+  next(
+    bytes: Uint8Array,
+    offsets: Uint32Array,
+  ):
+    | { readonly kind: 'batch'; readonly count: number; readonly bytesUsed: number }
+    | { readonly kind: 'grow'; readonly bytes: number }
+    | { readonly kind: 'done' };
+  /** Bytes of keys and values visited, including versions that were not selected. */
+  bytesVisited(): number;
+  close(): void;
+}
+
+export interface NativeScanOptions {
+  readonly startKey: Uint8Array;
+  readonly endKey: Uint8Array;
+  readonly asOf: NativeTimestamp;
+  /** Exclusive lower bound of versions; null = from time zero. */
+  readonly after: NativeTimestamp | null;
+  readonly mode: 'latest' | 'all';
+  /** In mode 'latest': omit keys whose newest version is a tombstone. */
+  readonly dropTombstones: boolean;
+}
+
+/** Size facts of a span of the embedded store, for splitting ranges. */
+export interface SpanStats {
+  readonly entries: number;
+  /** User key (without version) + value bytes of every version. */
+  readonly bytes: number;
+  /** User keys at row boundaries that cut the span into pieces of about the asked size. */
+  readonly splitKeys: readonly Uint8Array[];
+}
+
+/**
+ * The embedded store: LMDB, opened once per process; a handle is a number that any worker thread may use. MVCC data
+ * and a separate table of small metadata records (`meta`), both written in the same transaction by `commit`.
+ */
+export interface NativeStore {
+  openStore(directory: string, mapBytes: number): number;
+  /** Closes when the last opener has closed. */
+  closeStore(store: number): void;
+  /** Newest version at or before `asOf`: its timestamp and value; null when none; tombstones are returned (empty value). */
+  storeGet(store: number, key: Uint8Array, asOf: NativeTimestamp): { readonly timestamp: NativeTimestamp; readonly value: Uint8Array } | null;
+  /**
+   * One atomic, durable transaction: puts of a packed batch (engine keys, any order), user-key spans whose every version
+   * is erased first, and metadata puts (`value` null deletes).
+   */
+  storeCommit(
+    store: number,
+    batch: Batch | null,
+    clearSpans: readonly { readonly key: Uint8Array; readonly endKey: Uint8Array }[],
+    meta: readonly { readonly key: string; readonly value: Uint8Array | null }[],
+  ): void;
+  /** Bulk put of a sorted packed batch, fastest path; durable only after storeSync. */
+  storeIngest(store: number, bytes: Uint8Array, offsets: Uint32Array, count: number): void;
+  storeSync(store: number): void;
+  storeMetaGet(store: number, key: string): Uint8Array | null;
+  /** All metadata records whose key begins with `prefix`, in key order. */
+  storeMetaList(store: number, prefix: string): readonly { readonly key: string; readonly value: Uint8Array }[];
+  storeScan(store: number, options: NativeScanOptions): NativeScan;
+  /** Walks a span and proposes split keys; `limitBytes` bounds the walk of one call, `resumeKey` continues it (null = finished). */
+  storeStats(store: number, startKey: Uint8Array, endKey: Uint8Array, splitBytes: number, limitBytes: number): SpanStats & { readonly resumeKey: Uint8Array | null };
+}
+
+/** Objects of memory:// storage, shared by every thread of the process. */
+export interface NativeMemoryObjects {
+  memoryPut(bucket: string, name: string, bytes: Uint8Array, ifAbsent: boolean): boolean;
+  /** Null when absent. `offset`/`length` clip; length -1 = to the end. */
+  memoryGet(bucket: string, name: string, offset: number, length: number): Uint8Array | null;
+  memorySize(bucket: string, name: string): number | null;
+  memoryDelete(bucket: string, name: string): boolean;
+  /** Names with the prefix in byte order, after `startAfter`, at most `limit`. */
+  memoryList(bucket: string, prefix: string, startAfter: string, limit: number): string[];
+}
+
+/** Kernels measured as ceilings by the benches, and checks used by tests. */
+export interface NativeKernels {
+  crc32c(bytes: Uint8Array, seed: number): number;
+  crc32Ieee(bytes: Uint8Array): number;
+  /** Compresses `input` in blocks of `blockBytes` into scratch, CRCs each and copies it once; returns compressed bytes. The ceiling of an encoder. */
+  codecCeiling(input: Uint8Array, compression: Compression, level: number, blockBytes: number, scratch: Uint8Array): number;
+}
+
+/** The whole native module. */
+export interface NativeModule extends NativeStore, NativeMemoryObjects, NativeKernels {
+  newSstWriter(options: NativeSstOptions): NativeSstWriter;
+  newMerge(options: NativeMergeOptions): NativeMerge;
+  /** Reads and checks a whole file held in memory. @throws SV_CORRUPT_SST, SV_UNSUPPORTED_FORMAT */
+  describeSst(name: string, bytes: Uint8Array): SstReport;
+}
