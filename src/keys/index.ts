@@ -6,5 +6,6 @@ export * from './bytes.js';
 export * from './engine_key.js';
 export * from './locality.js';
 export * from './ordered.js';
+export * from './row_prefix.js';
 export * from './span.js';
 export * from './timestamp.js';

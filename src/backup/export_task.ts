@@ -1,0 +1,230 @@
+import type { RangeScan, RangeScanner, WorkerHalf } from '../cluster/contract.js';
+import type { TaskContext } from '../executor/index.js';
+import { SpanvaultError, invariant } from '../fault/index.js';
+import { type Span, type Timestamp, compareBytes, decodeEngineKey, equalBytes, rowPrefix } from '../keys/index.js';
+import { type NativeSstOptions, type NativeSstWriter, native } from '../native/index.js';
+import { type ExternalStorage, type ObjectWriter, type StorageConfig, openStorage } from '../storage/index.js';
+
+/** One task of a backup as it crosses to a worker thread. */
+export interface ExportTaskArgs {
+  readonly scanner: WorkerHalf | RangeScanner;
+  /** The layer's directory in the bucket of the executing node. */
+  readonly storage: StorageConfig;
+  /** Name of file number `n` of this task, given that number. Names are fixed at planning: a task that runs twice overwrites its own files. */
+  readonly fileNames: readonly string[];
+  readonly spans: readonly Span[];
+  readonly startTime: Timestamp;
+  readonly endTime: Timestamp;
+  readonly allRevisions: boolean;
+  readonly sst: NativeSstOptions;
+  readonly batchBytes: number;
+  readonly partBytes: number;
+}
+
+/** One finished SST object: numbers and keys for its manifest entry. */
+export interface ExportedFile {
+  readonly name: string;
+  readonly span: Span;
+  readonly rows: number;
+  readonly indexEntries: number;
+  readonly dataBytes: number;
+  readonly fileBytes: number;
+}
+
+/** Seconds a task spent waiting per hand-over; the slowest stage of a run is read off these. */
+export interface ExportWaits {
+  readonly scanSeconds: number;
+  readonly encodeSeconds: number;
+  readonly uploadWaitSeconds: number;
+}
+
+export interface ExportTaskResult {
+  readonly files: readonly ExportedFile[];
+  readonly waits: ExportWaits;
+}
+
+/** Most entries of one batch: offsets stay below 1 MiB. */
+const BATCH_ENTRIES = 64 * 1024;
+
+/** Scans, encodes and uploads the spans of one task: memory is one batch, two parts and the writer's block. */
+export async function exportTask(args: ExportTaskArgs, context: TaskContext): Promise<ExportTaskResult> {
+  const storage = openStorage(args.storage);
+  const scanner = await openScanner(args.scanner);
+  const exporter = new Exporter(args, storage, context);
+  try {
+    for (const span of args.spans) await exporter.exportSpan(scanner, span);
+    await exporter.finishFile(undefined);
+    return exporter.result();
+  } catch (error) {
+    await exporter.abort();
+    throw error;
+  } finally {
+    if ('module' in args.scanner) await scanner.close();
+    await storage.close();
+  }
+}
+
+async function openScanner(half: WorkerHalf | RangeScanner): Promise<RangeScanner> {
+  if (!('module' in half)) return half;
+  const loaded = (await import(half.module)) as { openScanner?: (data: unknown) => RangeScanner | Promise<RangeScanner> };
+  if (loaded.openScanner === undefined) {
+    throw new SpanvaultError('SV_SOURCE', `module ${half.module} of the range source has no export openScanner`);
+  }
+  return loaded.openScanner(half.data);
+}
+
+/** The user key of entry `index` of a packed batch. */
+function userKeyAt(bytes: Uint8Array, offsets: Uint32Array, index: number): Uint8Array {
+  return decodeEngineKey(bytes.slice(offsets[2 * index]!, offsets[2 * index + 1]!)).key;
+}
+
+class Exporter {
+  readonly #args: ExportTaskArgs;
+  readonly #storage: ExternalStorage;
+  readonly #context: TaskContext;
+  readonly #files: ExportedFile[] = [];
+  /** Two parts: one is encoded into while the other is on its way. */
+  readonly #parts: [Uint8Array, Uint8Array];
+  #part = 0;
+  #partPos = 0;
+  /** The write in flight; settles always, its failure is thrown by whoever waits for it. */
+  #upload: Promise<{ readonly failure?: unknown }> = Promise.resolve({});
+  #batch: Uint8Array;
+  #offsets = new Uint32Array(2 * BATCH_ENTRIES + 1);
+  #sst: NativeSstWriter | undefined;
+  #object: ObjectWriter | undefined;
+  /** Start of the span that the next file entry covers, and how far spans were exported without a gap. */
+  #fileStart: Uint8Array | undefined;
+  #fileEnd: Uint8Array = new Uint8Array(0);
+  #fileUploaded = 0;
+  #scanSeconds = 0;
+  #encodeSeconds = 0;
+  #uploadWaitSeconds = 0;
+
+  constructor(args: ExportTaskArgs, storage: ExternalStorage, context: TaskContext) {
+    this.#args = args;
+    this.#storage = storage;
+    this.#context = context;
+    this.#batch = new Uint8Array(args.batchBytes);
+    this.#parts = [new Uint8Array(args.partBytes), new Uint8Array(args.partBytes)];
+  }
+
+  result(): ExportTaskResult {
+    const waits = { scanSeconds: this.#scanSeconds, encodeSeconds: this.#encodeSeconds, uploadWaitSeconds: this.#uploadWaitSeconds };
+    return { files: this.#files, waits };
+  }
+
+  /** Exports one span; a file goes on over adjacent spans and is cut at a gap, so that its entry never claims keys that were not read. */
+  async exportSpan(scanner: RangeScanner, span: Span): Promise<void> {
+    if (this.#fileStart !== undefined && !equalBytes(this.#fileEnd, span.key)) await this.finishFile(undefined);
+    this.#fileStart ??= span.key;
+    const { startTime, endTime, allRevisions } = this.#args;
+    const scan = scanner.open({ span, startTime, endTime, allRevisions });
+    try {
+      for (;;) {
+        this.#context.throwIfCancelled();
+        const count = await this.#fill(scan);
+        if (count < 0) break;
+        if (count > 0) await this.#encode(count);
+      }
+    } finally {
+      scan.close();
+    }
+    this.#fileEnd = span.endKey;
+  }
+
+  /** Fills the batch; -1 at the end of the scan. A single entry that is larger than the batch makes the batch grow to fit it. */
+  async #fill(scan: RangeScan): Promise<number> {
+    for (;;) {
+      const begin = performance.now();
+      const fill = await scan.next(this.#batch, this.#offsets);
+      this.#scanSeconds += (performance.now() - begin) / 1000;
+      if (fill.kind === 'done') return -1;
+      if (fill.kind === 'batch') {
+        this.#context.progress(fill.bytesUsed, fill.count);
+        return fill.count;
+      }
+      invariant(fill.bytes > this.#batch.length, `the scanner asked for ${fill.bytes} bytes and has ${this.#batch.length}`);
+      this.#batch = new Uint8Array(fill.bytes);
+    }
+  }
+
+  async #encode(count: number): Promise<void> {
+    let from = 0;
+    while (from < count) {
+      this.#sst ??= native.newSstWriter(this.#args.sst);
+      const begin = performance.now();
+      const progress = this.#sst.write(this.#batch, this.#offsets, count, from, this.#parts[this.#part]!, this.#partPos);
+      this.#encodeSeconds += (performance.now() - begin) / 1000;
+      from = progress.next;
+      this.#partPos = progress.outPos;
+      if (progress.reason === 'out') await this.#sendPart();
+      else if (progress.reason === 'cut') await this.finishFile(rowPrefix(userKeyAt(this.#batch, this.#offsets, from)));
+    }
+  }
+
+  /** Hands the current part over and waits only for the part before it. */
+  async #sendPart(): Promise<void> {
+    if (this.#partPos === 0) return;
+    this.#object ??= await this.#storage.create(this.#nextName(), { signal: this.#context.signal });
+    const part = this.#parts[this.#part]!.subarray(0, this.#partPos);
+    const begin = performance.now();
+    await this.#uploaded();
+    this.#uploadWaitSeconds += (performance.now() - begin) / 1000;
+    this.#upload = this.#object.write(part).then(
+      () => ({}),
+      (failure: unknown) => ({ failure }),
+    );
+    this.#fileUploaded += this.#partPos;
+    this.#part = 1 - this.#part;
+    this.#partPos = 0;
+  }
+
+  async #uploaded(): Promise<void> {
+    const settled = await this.#upload;
+    if ('failure' in settled) throw settled.failure;
+  }
+
+  #nextName(): string {
+    const name = this.#args.fileNames[this.#files.length];
+    if (name === undefined) {
+      throw new SpanvaultError('SV_LIMIT', `a task made more than the ${this.#args.fileNames.length} files planned for it`);
+    }
+    return name;
+  }
+
+  /**
+   * Ends the current file, if anything was written, and records it only once the object is whole. `nextRow` is the key at
+   * which the following file of the same span goes on; undefined at the end of the spans or at a gap.
+   */
+  async finishFile(nextRow: Uint8Array | undefined): Promise<void> {
+    const sst = this.#sst;
+    const start = this.#fileStart;
+    const endKey = nextRow ?? this.#fileEnd;
+    this.#fileStart = nextRow;
+    if (sst === undefined || start === undefined) return;
+    for (let done = false; !done; ) {
+      const progress = sst.finish(this.#parts[this.#part]!, this.#partPos);
+      this.#partPos = progress.outPos;
+      done = progress.done;
+      await this.#sendPart();
+    }
+    await this.#uploaded();
+    const facts = sst.facts();
+    const object = this.#object;
+    invariant(object !== undefined && this.#fileUploaded === facts.fileBytes, `an SST of ${facts.fileBytes} bytes was handed over as ${this.#fileUploaded}`);
+    invariant(compareBytes(start, facts.firstKey) <= 0 && compareBytes(facts.lastKey, endKey) < 0, 'an SST holds keys outside of its span');
+    await object.finish(facts.fileBytes);
+    const { rows, indexEntries, dataBytes, fileBytes } = facts;
+    this.#files.push({ name: this.#nextName(), span: { key: start, endKey }, rows, indexEntries, dataBytes, fileBytes });
+    this.#sst = undefined;
+    this.#object = undefined;
+    this.#fileUploaded = 0;
+  }
+
+  /** Leaves nothing visible of the file in progress; files that are whole stay for the caller to remove. */
+  async abort(): Promise<void> {
+    await this.#upload;
+    await this.#object?.abort();
+  }
+}

@@ -1,0 +1,7 @@
+/**
+ * executor/: where tasks run. Owns the worker-thread pool, back-pressure, retries of tasks whose worker died,
+ * cancellation and the progress channel. Today: threads of this process; the interface leaves room for an existing queue.
+ * Must not know keys, backups or storage: a task is a module, an export of it and structured-cloneable arguments.
+ */
+export { type PoolOptions, type TaskSpec, TaskPool } from './pool.js';
+export type { TaskContext } from './context.js';

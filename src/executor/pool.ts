@@ -1,0 +1,122 @@
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { SpanvaultError, fromWire, throwIfAborted } from '../fault/index.js';
+import { BYTES_SLOT, CANCEL_SLOT, ENTRIES_SLOT, newRunCounters } from './context.js';
+import { runTask, type TaskReply } from './worker.js';
+
+export interface PoolOptions {
+  /** Worker threads; default: one per available core. 0 runs every task on the calling thread (the slow path of inline sources). */
+  readonly workers?: number;
+  readonly signal?: AbortSignal;
+  /** How often a task is run again after its worker died; tasks must be idempotent. Default 2. */
+  readonly retriesAfterDeath?: number;
+  /** Called about ten times a second while tasks run, with sums over all threads. */
+  readonly onTick?: (sums: { readonly bytes: number; readonly entries: number }) => void;
+}
+
+export interface TaskSpec<A> {
+  /** File URL of the module that exports the task function `(args, context) => Promise<result>`. */
+  readonly module: string;
+  readonly export: string;
+  readonly args: A;
+}
+
+const TICK_MS = 100;
+
+/**
+ * A pool for one run: the same threads for all its tasks, one task per thread at a time, never more tasks handed over than
+ * threads, so memory is bounded by workers × task memory. The first failure cancels the rest and is rethrown once all
+ * running tasks have stopped: after `run` has settled, no thread still writes.
+ */
+export class TaskPool {
+  readonly workers: number;
+  readonly #options: PoolOptions;
+  readonly #counters = newRunCounters();
+  #threads: Piscina | undefined;
+
+  constructor(options: PoolOptions = {}) {
+    this.#options = options;
+    this.workers = options.workers ?? availableParallelism();
+    if (this.workers > 0) {
+      this.#threads = new Piscina({
+        filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
+        minThreads: this.workers,
+        maxThreads: this.workers,
+        concurrentTasksPerWorker: 1,
+        idleTimeout: Number.POSITIVE_INFINITY,
+      });
+      // A worker that dies while idle is replaced by the pool; while busy, the task's own promise rejects.
+      this.#threads.on('error', (error: Error) => this.#strayErrors.push(error));
+    }
+  }
+
+  /** Errors of idle workers, kept for the message of a later failure. */
+  readonly #strayErrors: Error[] = [];
+
+  /** Sums reported by tasks so far. */
+  sums(): { readonly bytes: number; readonly entries: number } {
+    return { bytes: Number(Atomics.load(this.#counters, BYTES_SLOT)), entries: Number(Atomics.load(this.#counters, ENTRIES_SLOT)) };
+  }
+
+  /** Runs all tasks; `onResult` is called in completion order. @throws the first task failure, or SV_ABORTED */
+  async run<A, R>(tasks: readonly TaskSpec<A>[], onResult: (result: R, index: number) => void | Promise<void>): Promise<void> {
+    const { signal, onTick } = this.#options;
+    throwIfAborted(signal);
+    const cancel = () => Atomics.store(this.#counters, CANCEL_SLOT, 1n);
+    signal?.addEventListener('abort', cancel, { once: true });
+    const timer = onTick === undefined ? undefined : setInterval(() => onTick(this.sums()), TICK_MS);
+    let next = 0;
+    let failure: unknown;
+    const lane = async (): Promise<void> => {
+      while (failure === undefined && next < tasks.length) {
+        const index = next++;
+        try {
+          const result = await this.#runOne<A, R>(tasks[index]!);
+          if (failure === undefined) await onResult(result, index);
+        } catch (error) {
+          failure ??= error;
+          cancel();
+        }
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: Math.max(1, Math.min(this.workers, tasks.length)) }, lane));
+      onTick?.(this.sums());
+    } finally {
+      clearInterval(timer);
+      signal?.removeEventListener('abort', cancel);
+    }
+    throwIfAborted(signal);
+    if (failure !== undefined) throw failure;
+  }
+
+  async #runOne<A, R>(task: TaskSpec<A>): Promise<R> {
+    const message = { ...task, counters: this.#counters };
+    const threads = this.#threads;
+    const retries = this.#options.retriesAfterDeath ?? 2;
+    for (let attempt = 0; ; attempt++) {
+      let reply: TaskReply;
+      try {
+        reply = threads === undefined ? await runTask(message) : ((await threads.run(message, { name: 'runTask' })) as TaskReply);
+      } catch (error) {
+        if (attempt < retries && Atomics.load(this.#counters, CANCEL_SLOT) === 0n) continue;
+        const stray = this.#strayErrors.at(-1);
+        throw new SpanvaultError('SV_WORKER_DIED', `a worker thread died ${attempt + 1} times in task ${task.export}`, {
+          retry: 'restart',
+          cause: error ?? stray,
+          details: { task: task.export, attempts: attempt + 1 },
+        });
+      }
+      if (!reply.ok) throw fromWire(reply.fault);
+      return reply.value as R;
+    }
+  }
+
+  /** Ends all threads. */
+  async close(): Promise<void> {
+    const threads = this.#threads;
+    this.#threads = undefined;
+    await threads?.destroy();
+  }
+}

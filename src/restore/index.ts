@@ -1,0 +1,8 @@
+/**
+ * restore/: brings a backup back. `plan` is pure: spans × layers × files → work units; `run` reads, merges, rewrites and hands
+ * sorted batches to a RangeSink in worker threads. Owns the choice of layers for a time and the span covering.
+ * Must not parse text, know a storage scheme, or decide names and ids (the sink does).
+ */
+export { type RestoreOptions, type RestoreProgress, type RestoreResult, restore } from './run.js';
+export { type CoverInput, type CoverLayer, type RestoreUnit, coverSpans } from './cover.js';
+export { chooseLayers } from './chain.js';
