@@ -9,3 +9,4 @@ export * from './ordered.js';
 export * from './row_prefix.js';
 export * from './span.js';
 export * from './timestamp.js';
+export * from './unique_int.js';
