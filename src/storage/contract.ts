@@ -54,7 +54,10 @@ export interface ExternalStorage {
   write(name: string, bytes: Uint8Array, options?: WriteOptions): Promise<void>;
   create(name: string, options?: WriteOptions): Promise<ObjectWriter>;
   /** Objects whose name begins with `prefix`, in byte order of names. With `delimiter`, names are cut after its first occurrence past the prefix and each cut name is listed once. */
-  list(prefix: string, options?: { readonly delimiter?: string; readonly signal?: AbortSignal }): AsyncIterable<ListedObject>;
+  list(
+    prefix: string,
+    options?: { readonly delimiter?: string; readonly signal?: AbortSignal },
+  ): AsyncIterable<ListedObject>;
   /** Deleting a missing object is not an error. */
   delete(name: string): Promise<void>;
   close(): Promise<void>;

@@ -1,0 +1,30 @@
+/**
+ * storage/: where objects lie. Owns the ExternalStorage contract, its drivers, storage URIs, redaction of secrets and the
+ * wrappers around a driver. Writes are atomic and durable; no name leaves its root.
+ * Must not know of backups, manifests or localities beyond taking COCKROACH_LOCALITY off a URI.
+ */
+export type * from './contract.js';
+export {
+  type OperationMetrics,
+  type StorageMetrics,
+  type StorageOperation,
+  newStorageMetrics,
+  withMetrics,
+} from './metrics.js';
+export { MemoryStorage } from './memory.js';
+export { checkName, compareNames } from './names.js';
+export { NodelocalStorage } from './nodelocal.js';
+export { directoryConfig, openStorage } from './open.js';
+export { isSecretParameter, redactUri } from './redact.js';
+export { checkScheme } from './schemes.js';
+export {
+  LOCALITY_PARAMETER,
+  type StorageUri,
+  type UriParameter,
+  joinUri,
+  parseUri,
+  printUri,
+  splitLocality,
+  uriParameter,
+  withoutLocality,
+} from './uri.js';

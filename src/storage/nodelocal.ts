@@ -1,0 +1,190 @@
+import { open, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { SpanvaultError, hasCode, throwIfAborted } from '../fault/index.js';
+import type {
+  ExternalStorage,
+  ListedObject,
+  ObjectWriter,
+  ReadOptions,
+  ReadResult,
+  StorageSettings,
+  WriteOptions,
+} from './contract.js';
+import { checkName, clipRange } from './names.js';
+import { errnoOf, fileFault } from './nodelocal_faults.js';
+import { NodelocalRoot } from './nodelocal_root.js';
+import { walk } from './nodelocal_walk.js';
+import { createFile, isUnfinished } from './nodelocal_writer.js';
+import { redactUri } from './redact.js';
+import { type StorageUri, printUri } from './uri.js';
+
+/**
+ * Files under `<externalIODir>/<node>/<path>`. Every object is written beside its place, synced and renamed, so a torn
+ * write is never visible; no name, `..` or symbolic link reaches outside the node's directory.
+ */
+export class NodelocalStorage implements ExternalStorage {
+  readonly display: string;
+  readonly #root: NodelocalRoot;
+  readonly #base: string;
+
+  /** @throws SpanvaultError SV_URI for a host that is no node, SV_STORAGE_DENIED without an external directory */
+  constructor(uri: StorageUri, settings: StorageSettings) {
+    this.display = redactUri(printUri(uri));
+    const node = nodeOf(uri, settings);
+    if (settings.externalIODir === undefined)
+      throw new SpanvaultError('SV_STORAGE_DENIED', 'local file access is disabled');
+    this.#root = new NodelocalRoot(join(resolve(settings.externalIODir), String(node)));
+    this.#base = join(this.#root.nodeDirectory, uri.path);
+  }
+
+  async read(name: string, options: ReadOptions = {}): Promise<ReadResult> {
+    const what = `reading ${this.display}/${name}`;
+    const path = await this.#existing(name, what, options.signal);
+    try {
+      const handle = await open(path, 'r');
+      try {
+        const info = await handle.stat();
+        if (!info.isFile()) throw notAnObject(what);
+        const { start, length } = clipRange(info.size, options.offset, options.length);
+        const bytes = new Uint8Array(length);
+        let done = 0;
+        while (done < length) {
+          throwIfAborted(options.signal);
+          const { bytesRead } = await handle.read(bytes, done, length - done, start + done);
+          if (bytesRead === 0)
+            throw new SpanvaultError(
+              'SV_STORAGE_IO',
+              `${what} failed: it ended at byte ${start + done} of ${info.size}`,
+            );
+          done += bytesRead;
+        }
+        return { bytes, totalBytes: info.size };
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      throw fileFault(error, what);
+    }
+  }
+
+  async size(name: string): Promise<number> {
+    const what = `reading ${this.display}/${name}`;
+    const path = await this.#existing(name, what, undefined);
+    try {
+      const info = await stat(path);
+      if (!info.isFile()) throw notAnObject(what);
+      return info.size;
+    } catch (error) {
+      throw fileFault(error, what);
+    }
+  }
+
+  async write(name: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
+    const writer = await this.create(name, options);
+    try {
+      await writer.write(bytes);
+      await writer.finish(bytes.length);
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  }
+
+  async create(name: string, options: WriteOptions = {}): Promise<ObjectWriter> {
+    return await createFile(this.#root, this.#path(name), `${this.display}/${name}`, options);
+  }
+
+  async *list(
+    prefix: string,
+    options: { readonly delimiter?: string; readonly signal?: AbortSignal } = {},
+  ): AsyncIterable<ListedObject> {
+    if (prefix !== '') checkName(prefix.replace(/\/$/, ''));
+    const { delimiter, signal } = options;
+    try {
+      yield* walk({ root: this.#root, base: this.#base, prefix, delimiter, signal });
+    } catch (error) {
+      throw fileFault(error, `listing ${this.display}/${prefix}`);
+    }
+  }
+
+  async delete(name: string): Promise<void> {
+    const what = `deleting ${this.display}/${name}`;
+    const path = this.#path(name);
+    try {
+      // The directory is resolved, not the object: a link is removed itself, never what it leads to.
+      const directory = await this.#root.resolve(dirname(path), what);
+      await rm(join(directory, name.slice(name.lastIndexOf('/') + 1)), { force: true });
+      await this.#root.prune(dirname(path));
+    } catch (error) {
+      if (hasCode(error, 'SV_STORAGE_NOT_FOUND')) return;
+      // A directory is no object, so there is none to delete.
+      if (errnoOf(error) === 'ERR_FS_EISDIR') return;
+      throw fileFault(error, what);
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  /**
+   * Removes unfinished files that killed processes left below this location and that have not been written to for
+   * `idleSeconds`; returns how many. Writers that are still at work touch theirs.
+   */
+  async sweepUnfinished(idleSeconds: number): Promise<number> {
+    const before = Date.now() - idleSeconds * 1000;
+    let removed = 0;
+    const sweep = async (path: string): Promise<void> => {
+      const real = await this.#root.resolve(path, `sweeping ${this.display}`);
+      for (const entry of await readdir(real, { withFileTypes: true })) {
+        const child = join(real, entry.name);
+        if (entry.isDirectory()) await sweep(child);
+        else if (entry.isFile() && isUnfinished(entry.name) && (await stat(child)).mtimeMs <= before) {
+          await rm(child, { force: true });
+          removed++;
+        }
+      }
+    };
+    try {
+      await sweep(this.#base);
+    } catch (error) {
+      if (!hasCode(error, 'SV_STORAGE_NOT_FOUND')) throw fileFault(error, `sweeping ${this.display}`);
+    }
+    return removed;
+  }
+
+  async #existing(name: string, what: string, signal: AbortSignal | undefined): Promise<string> {
+    const path = this.#path(name);
+    throwIfAborted(signal);
+    return await this.#root.resolve(path, what);
+  }
+
+  #path(name: string): string {
+    checkName(name);
+    if (isUnfinished(name.slice(name.lastIndexOf('/') + 1))) {
+      throw new SpanvaultError('SV_URI', `object name ${JSON.stringify(name)} is reserved for unfinished files`);
+    }
+    return join(this.#base, name);
+  }
+}
+
+function notAnObject(what: string): SpanvaultError {
+  return new SpanvaultError('SV_STORAGE_NOT_FOUND', `${what} failed: it does not exist`, {
+    details: { reason: 'a directory has that name' },
+  });
+}
+
+function nodeOf(uri: StorageUri, settings: StorageSettings): number {
+  if (uri.host === 'self') return settings.selfNode ?? 1;
+  if (uri.host === '') {
+    throw new SpanvaultError(
+      'SV_URI',
+      `host component of nodelocal URI must be a node ID (use 'self' to specify each node should access its own local filesystem): ${redactUri(printUri(uri))}`,
+    );
+  }
+  if (!/^[1-9][0-9]{0,8}$/.test(uri.host)) {
+    throw new SpanvaultError(
+      'SV_URI',
+      `host component of nodelocal URI must be a node ID: ${redactUri(printUri(uri))}`,
+    );
+  }
+  return Number(uri.host);
+}

@@ -1,0 +1,79 @@
+import { SpanvaultError } from '../fault/index.js';
+import { redactUri } from './redact.js';
+import { type StorageUri, printUri, withoutLocality } from './uri.js';
+
+/** What is known of a scheme. `parameters` undefined: any parameter is handed through. */
+interface Scheme {
+  /** The name CockroachDB uses in `unknown … query parameters`. */
+  readonly label: string;
+  readonly parameters: readonly string[] | undefined;
+  readonly supported: boolean;
+}
+
+const S3 = [
+  'AUTH',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'ASSUME_ROLE',
+  'AWS_ENDPOINT',
+  'AWS_REGION',
+  'S3_STORAGE_CLASS',
+  'AWS_USE_PATH_STYLE',
+  'AWS_SKIP_CHECKSUM',
+];
+const AZURE = [
+  'AUTH',
+  'AZURE_ACCOUNT_NAME',
+  'AZURE_ACCOUNT_KEY',
+  'AZURE_CLIENT_ID',
+  'AZURE_CLIENT_SECRET',
+  'AZURE_TENANT_ID',
+  'AZURE_ENVIRONMENT',
+];
+
+/** Every scheme that parses, and the parameters each allows: upper case only. */
+const SCHEMES: Readonly<Record<string, Scheme>> = {
+  nodelocal: { label: 'nodelocal', parameters: [], supported: true },
+  memory: { label: 'memory', parameters: [], supported: true },
+  s3: { label: 'S3', parameters: S3, supported: false },
+  gs: { label: 'GS', parameters: ['AUTH', 'CREDENTIALS', 'ASSUME_ROLE'], supported: false },
+  'azure-blob': { label: 'azure', parameters: AZURE, supported: false },
+  azure: { label: 'azure', parameters: AZURE, supported: false },
+  'azure-storage': { label: 'azure', parameters: AZURE, supported: false },
+  http: { label: 'HTTP', parameters: undefined, supported: false },
+  https: { label: 'HTTP', parameters: undefined, supported: false },
+  userfile: { label: 'userfile', parameters: [], supported: false },
+  external: { label: 'external', parameters: undefined, supported: false },
+};
+
+/**
+ * Checks scheme and parameters without opening anything, so that a statement is refused before it starts.
+ * COCKROACH_LOCALITY is allowed everywhere.
+ * @throws SpanvaultError SV_URI for an unknown scheme or parameter, SV_NOT_SUPPORTED for a scheme without a driver
+ */
+export function checkScheme(uri: StorageUri): void {
+  const scheme = Object.hasOwn(SCHEMES, uri.scheme) ? SCHEMES[uri.scheme] : undefined;
+  const shown = redactUri(printUri(uri));
+  if (scheme === undefined) {
+    throw new SpanvaultError('SV_URI', `unsupported storage scheme: ${JSON.stringify(uri.scheme)}`, {
+      details: { uri: shown },
+    });
+  }
+  const allowed = scheme.parameters;
+  if (allowed !== undefined) {
+    const unknown = withoutLocality(uri)
+      .parameters.map(({ name }) => name)
+      .filter((name) => !allowed.includes(name));
+    if (unknown.length > 0) {
+      throw new SpanvaultError('SV_URI', `unknown ${scheme.label} query parameters: ${unknown.sort().join(', ')}`, {
+        details: { uri: shown },
+      });
+    }
+  }
+  if (!scheme.supported) {
+    throw new SpanvaultError('SV_NOT_SUPPORTED', `storage scheme ${uri.scheme} is not supported yet`, {
+      details: { uri: shown },
+    });
+  }
+}
