@@ -1,0 +1,1 @@
+//! Packed batches of engine keys and values.

@@ -1,0 +1,1 @@
+//! A cursor over the entries of one table.

@@ -1,0 +1,1 @@
+//! The properties block of the tables that are written.

@@ -1,0 +1,1 @@
+//! Whole tables: metaindex, index and handles.

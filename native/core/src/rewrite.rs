@@ -1,0 +1,1 @@
+//! Rewriting of key prefixes and timestamps.
