@@ -1,0 +1,13 @@
+/**
+ * catalog/: descriptors of databases, schemas, tables, types and zone configurations with CockroachDB's bytes: decoding,
+ * names, spans, rewriting of ids, SHOW CREATE texts, and new descriptors that CockroachDB accepts.
+ * Must not read or write storage, hold data of rows, or lose a byte of a descriptor that it does not understand.
+ */
+export * from './catalog.js';
+export * from './dependencies.js';
+export * from './descriptor.js';
+export * from './names.js';
+export * from './rows_schema.js';
+export * from './spans.js';
+export * from './targets.js';
+export { editMessage, readFields, readVarint, setField, setVarint } from './wire.js';

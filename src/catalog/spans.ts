@@ -1,0 +1,66 @@
+import { concatBytes, encodeUvarintAscending, mergeSpans, prefixEnd, type Span } from '../keys/index.js';
+import { isPlainView, type Table } from './descriptor.js';
+import type { IndexDescriptor } from './generated/descriptors.js';
+
+/** Direction and state numbers of a DescriptorMutation. */
+const MUTATION_ADD = 1;
+
+/** Key prefix of a table of the system tenant (crdb-format.md 5.3). */
+export function tablePrefix(tableId: number): Uint8Array {
+  return encodeUvarintAscending(tableId);
+}
+
+/** All keys of a table: [UVA(id), UVA(id+1)). */
+export function tableSpan(tableId: number): Span {
+  return { key: tablePrefix(tableId), endKey: tablePrefix(tableId + 1) };
+}
+
+/** Key prefix of an index. */
+export function indexPrefix(tableId: number, indexId: number): Uint8Array {
+  return concatBytes(tablePrefix(tableId), encodeUvarintAscending(indexId));
+}
+
+/** Keys under a prefix. */
+export function prefixSpan(prefix: Uint8Array): Span {
+  return { key: prefix, endKey: prefixEnd(prefix) };
+}
+
+/** The indexes that hold data of a table: public ones, and those being added. */
+export interface DataIndex {
+  readonly index: IndexDescriptor.$Properties;
+  readonly state: 'public' | 'adding';
+}
+
+/** Primary index first, then secondary ones, then those of mutations that add an index. None for a plain view. */
+export function dataIndexes(table: Table): DataIndex[] {
+  const { message } = table;
+  if (isPlainView(table) || message.primaryIndex === null || message.primaryIndex === undefined) return [];
+  const found: DataIndex[] = [message.primaryIndex, ...message.indexes]
+    .filter((index) => (index.id ?? 0) !== 0)
+    .map((index) => ({ index, state: 'public' }));
+  for (const mutation of message.mutations) {
+    if (mutation.direction !== MUTATION_ADD || mutation.index === null || mutation.index === undefined) continue;
+    found.push({ index: mutation.index, state: 'adding' });
+  }
+  return found;
+}
+
+/**
+ * Prefix under which an index's keys lie. Rows of an interleaved index (up to 21.1) lie inside its outermost ancestor,
+ * so that ancestor's prefix is returned.
+ */
+export function indexKeyPrefix(tableId: number, index: IndexDescriptor.$Properties): Uint8Array {
+  const ancestor = index.interleave?.ancestors?.[0];
+  if (ancestor !== undefined) return indexPrefix(ancestor.tableId ?? 0, ancestor.indexId ?? 0);
+  return indexPrefix(tableId, index.id ?? 0);
+}
+
+/** Spans of the public and being-added indexes of a table, sorted and merged: what BACKUP exports (crdb-format.md 7.5). */
+export function tableIndexSpans(table: Table): Span[] {
+  return mergeSpans(dataIndexes(table).map(({ index }) => prefixSpan(indexKeyPrefix(table.id, index))));
+}
+
+/** The same for many tables. Materialised views and sequences have spans; plain views have none. */
+export function indexSpans(tables: Iterable<Table>): Span[] {
+  return mergeSpans([...tables].flatMap(tableIndexSpans));
+}
