@@ -1,0 +1,17 @@
+/**
+ * statements/: CockroachDB's statements on backups, restores, zone configurations and rows. Owns the grammar, the typed
+ * statements, their execution against an Engine, and results as rows.
+ * Must not do the work itself: the rooms below back up, restore, store and list; and it must not format for a terminal.
+ */
+export { type AsOf, resolveAsOf } from './as_of.js';
+export {
+  type BackupOptions,
+  type RestoreOptions,
+  type ShowBackupOptions,
+  BACKUP_OPTIONS,
+  RESTORE_OPTIONS,
+  SHOW_BACKUP_OPTIONS,
+} from './options.js';
+export { type ParsedStatement, parseStatement, parseStatements } from './parse.js';
+export type * from './statement.js';
+export { type Split, splitStatements } from './syntax.js';
