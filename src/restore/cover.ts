@@ -9,6 +9,7 @@ import {
   printDecimal,
   printSpan,
   subtractSpans,
+  toHex,
 } from '../keys/index.js';
 
 /** A file entry of a manifest as the covering sees it. */
@@ -115,10 +116,13 @@ function coverOne(span: Span, input: CoverInput): RestoreUnit[] {
       dataBytes: layer.files[file]!.dataBytes,
     })),
   );
-  const cuts = [...candidates.map((candidate) => candidate.span.key), ...input.cutKeys]
+  // A unit lies wholly inside or wholly outside of an introduced span, so that the choice of layers holds for all of it.
+  const introduced = input.layers.flatMap((layer) => layer.introducedSpans.flatMap(({ key, endKey }) => [key, endKey]));
+  const mandatory = [...input.cutKeys, ...introduced];
+  const forced = new Set(mandatory.map(toHex));
+  const cuts = [...candidates.map((candidate) => candidate.span.key), ...mandatory]
     .filter((key) => compareBytes(span.key, key) < 0 && compareBytes(key, span.endKey) < 0)
     .sort(compareBytes);
-  const forced = new Set(input.cutKeys.map((key) => Buffer.from(key).toString('hex')));
   const units: RestoreUnit[] = [];
   let start = span.key;
   let bytes = 0;
@@ -132,7 +136,7 @@ function coverOne(span: Span, input: CoverInput): RestoreUnit[] {
     }
     const atEnd = cut === span.endKey;
     const full = bytes >= input.targetBytes || files >= input.maxFiles;
-    if (!atEnd && !full && !forced.has(Buffer.from(cut).toString('hex'))) continue;
+    if (!atEnd && !full && !forced.has(toHex(cut))) continue;
     if (compareBytes(start, cut) >= 0) continue;
     units.push(makeUnit({ key: start, endKey: cut }, candidates, input.layers));
     start = cut;

@@ -1,0 +1,31 @@
+// Tasks for the pool's tests: plain functions of `(args, context)`.
+import { writeFileSync, existsSync } from 'node:fs';
+
+export async function double(args, context) {
+  context.progress(args.value, 1);
+  return args.value * 2;
+}
+
+export async function dieOnce(args) {
+  if (!existsSync(args.marker)) {
+    writeFileSync(args.marker, '');
+    process.exit(3);
+  }
+  return 'second life';
+}
+
+export async function dieAlways() {
+  process.exit(3);
+}
+
+export async function spin(_args, context) {
+  for (;;) context.throwIfCancelled();
+}
+
+export async function sleep(_args, context) {
+  await new Promise((_resolve, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason)));
+}
+
+export async function fail() {
+  throw new RangeError('task says no');
+}
