@@ -15,3 +15,8 @@ export {
 export { type ParsedStatement, parseStatement, parseStatements } from './parse.js';
 export type * from './statement.js';
 export { type Split, splitStatements } from './syntax.js';
+export type * from './engine.js';
+export { type ExecuteOptions, execute } from './execute.js';
+export { type PrintOptions, printLiteral, printStatement } from './print.js';
+export type { Cell, Column, Result, Row } from './result.js';
+export { type Session, type SessionObserver, openSession } from './session.js';

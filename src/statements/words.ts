@@ -1,3 +1,5 @@
+import { quoteName } from '../catalog/index.js';
+
 /** Words that cannot be names without quotes, as in CockroachDB, as far as the grammar meets them. */
 const RESERVED: ReadonlySet<string> = new Set(
   `all analyse analyze and any array as asc asymmetric both case cast check collate column concurrently constraint create
@@ -12,19 +14,19 @@ export function isReserved(word: string): boolean {
   return RESERVED.has(word);
 }
 
-/** A name as SQL writes it: quoted only when it must be. */
-export function printName(name: string): string {
-  return /^[a-z_][a-z0-9_$]*$/.test(name) && !isReserved(name) ? name : `"${name.replaceAll('"', '""')}"`;
+/** A dotted name or pattern as SQL writes it; a pattern's last part may be the star. */
+export function printName(parts: readonly string[]): string {
+  return parts.map((part) => (part === '*' ? part : quoteFolding(part))).join('.');
 }
 
-/** A dotted name. */
-export function printPath(parts: readonly string[]): string {
-  return parts.map(printName).join('.');
+/** Names that folding to lower case would change need quotes too. */
+function quoteFolding(name: string): string {
+  return name === foldName(name) ? quoteName(name) : `"${name.replaceAll('"', '""')}"`;
 }
 
-/** A table pattern: a dotted name whose last part may be the star. */
-export function printPattern(parts: readonly string[]): string {
-  return parts.map((part) => (part === '*' ? '*' : printName(part))).join('.');
+/** An unquoted name as it is looked up. */
+export function foldName(name: string): string {
+  return name.toLowerCase().normalize('NFC');
 }
 
 /** A string literal. */

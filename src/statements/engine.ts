@@ -1,0 +1,202 @@
+import type { PlacementReport } from '../backup/index.js';
+import type { SinkReport } from '../cluster/contract.js';
+import type { Timestamp } from '../keys/index.js';
+import type { Column, Row } from './result.js';
+import type {
+  BackupSource,
+  ColumnValue,
+  DropBehaviour,
+  InsertStatement,
+  Layer,
+  Literal,
+  Name,
+  StatementTargets,
+  ZoneChange,
+  ZoneTarget,
+} from './statement.js';
+
+/*
+ * Exactly what the statements call. The embedded cluster with the backup and restore rooms is the one Engine of this
+ * project (embedded_engine.ts); tests give their own. Every method fails with a SpanvaultError.
+ */
+
+/** How far an operation is. Counts are of this run; `total*` 0 = not known yet. */
+export interface Progress {
+  /** Between 0 and 1. */
+  readonly fraction: number;
+  /** Key and value bytes done. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+  /** What is being done, one or two words: `exporting`, `restoring data`. */
+  readonly phase: string;
+}
+
+/** What every long call takes. */
+export interface Control {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+/** What was written or read, as BACKUP and RESTORE report it. */
+export interface WorkCounts {
+  readonly rows: number;
+  readonly indexEntries: number;
+  /** Key and value bytes. */
+  readonly bytes: number;
+}
+
+export interface BackupRequest {
+  readonly targets: StatementTargets;
+  readonly currentDatabase: string;
+  /** With their COCKROACH_LOCALITY parameters. */
+  readonly uris: readonly string[];
+  readonly asOf: Timestamp;
+}
+
+export interface BackupOutcome extends WorkCounts {
+  /** `/2023/02/23-150925.62` */
+  readonly subdir: string;
+  readonly placement: PlacementReport;
+}
+
+export interface RestoreRequest {
+  readonly targets: StatementTargets;
+  readonly currentDatabase: string;
+  readonly from: Layer | { readonly kind: 'directory' };
+  readonly uris: readonly string[];
+  /** Undefined: the end of the newest layer. */
+  readonly asOf: Timestamp | undefined;
+  readonly options: {
+    readonly intoDb?: string;
+    readonly newDbName?: string;
+    readonly skipMissingForeignKeys?: boolean;
+    readonly skipMissingSequences?: boolean;
+    readonly skipMissingViews?: boolean;
+    readonly skipLocalitiesCheck?: boolean;
+    readonly schemaOnly?: boolean;
+  };
+}
+
+export interface RestoreOutcome extends WorkCounts {
+  readonly warnings: readonly string[];
+  readonly sink: SinkReport;
+}
+
+/** What SHOW BACKUP is asked for. */
+export interface ShowRequest extends BackupSource {
+  readonly schemas: boolean;
+  readonly checkFiles: boolean;
+  readonly privileges: boolean;
+}
+
+/** One object of a backup as SHOW BACKUP prints it; fields that were not asked for may be absent. */
+export interface ShownObject {
+  readonly databaseName: string | null;
+  readonly parentSchemaName: string | null;
+  readonly objectName: string;
+  readonly objectType: string;
+  readonly backupType: 'full' | 'incremental';
+  /** Null for a full backup. */
+  readonly startTime: Timestamp | null;
+  readonly endTime: Timestamp;
+  /** Key and value bytes; null for what has no rows. */
+  readonly sizeBytes: number | null;
+  readonly rows: number | null;
+  readonly isFullCluster: boolean;
+  readonly regions: string | null;
+  readonly databaseId: number | null;
+  readonly parentSchemaId: number | null;
+  readonly objectId: number;
+  readonly createStatement?: string | null;
+  readonly fileBytes?: number | null;
+  readonly privileges?: string | null;
+  readonly owner?: string | null;
+}
+
+/** A zone configuration with the statement that would make it. */
+export interface ShownZone {
+  /** `TABLE movr.public.rides` */
+  readonly target: string;
+  readonly rawConfigSql: string | null;
+}
+
+export interface ShownTable {
+  readonly schema: string;
+  readonly name: string;
+  readonly type: string;
+  readonly owner: string;
+}
+
+export interface ShownRange {
+  /** As SQL prints a key: `/"amsterdam"`; null for the table's edge. */
+  readonly startKey: string | null;
+  readonly endKey: string | null;
+  readonly rangeId: number;
+  readonly bytes: number;
+  readonly leaseholder: number;
+  readonly leaseholderLocality: string;
+  readonly replicas: readonly number[];
+  readonly replicaLocalities: readonly string[];
+}
+
+/** A table as a statement names it. */
+export interface TableRef {
+  readonly name: Name;
+  readonly currentDatabase: string;
+}
+
+export interface SelectRequest {
+  readonly asOf: Timestamp | undefined;
+  readonly where: readonly ColumnValue[];
+  readonly limit: number | undefined;
+}
+
+/** Rows to insert: constants, or what a SELECT * gives. */
+export type InsertSource =
+  | { readonly kind: 'values'; readonly tuples: readonly (readonly Literal[])[] }
+  | { readonly kind: 'select'; readonly table: TableRef; readonly request: SelectRequest };
+
+export interface Engine {
+  /** Newer than everything that was written before. */
+  now(): Timestamp;
+  /** `region=us-east,az=a`; empty for a node without locality. @throws SV_UNDEFINED */
+  nodeLocality(nodeId: number): string;
+
+  backup(request: BackupRequest, control: Control): Promise<BackupOutcome>;
+  restore(request: RestoreRequest, control: Control): Promise<RestoreOutcome>;
+  /** Subdirectories of full backups, oldest first. */
+  listBackups(uris: readonly string[]): Promise<readonly string[]>;
+  showBackup(request: ShowRequest): Promise<readonly ShownObject[]>;
+  /** The manifest of each layer as JSON text. */
+  showManifests(request: ShowRequest): Promise<readonly string[]>;
+
+  zones(): Promise<readonly ShownZone[]>;
+  /** The configuration that holds for the target, its own or inherited. */
+  zone(target: ZoneTarget, currentDatabase: string): Promise<ShownZone>;
+  /** Number of configurations changed. */
+  configureZone(target: ZoneTarget, currentDatabase: string, change: ZoneChange): Promise<number>;
+
+  databases(): Promise<readonly { readonly name: string; readonly owner: string }[]>;
+  /** @throws SV_UNDEFINED */
+  tables(database: string, schema: string | undefined): Promise<readonly ShownTable[]>;
+  createStatement(table: TableRef): Promise<{ readonly name: string; readonly text: string }>;
+  ranges(table: TableRef, index: string | undefined): Promise<readonly ShownRange[]>;
+  /** Null: an index without entries. Base-10 text of a signed 64-bit number. */
+  fingerprints(table: TableRef): Promise<readonly { readonly index: string; readonly fingerprint: string | null }[]>;
+
+  /** False when it existed and `ifNotExists`. */
+  createDatabase(name: string, ifNotExists: boolean): Promise<boolean>;
+  dropDatabase(name: string, ifExists: boolean, behaviour: DropBehaviour): Promise<void>;
+  dropTables(tables: readonly TableRef[], ifExists: boolean, behaviour: DropBehaviour): Promise<void>;
+
+  select(
+    table: TableRef,
+    request: SelectRequest,
+  ): Promise<{ readonly columns: readonly Column[]; readonly rows: readonly Row[] | AsyncIterable<Row> }>;
+  /** Each returns the number of rows. */
+  insert(table: TableRef, columns: InsertStatement['columns'], source: InsertSource): Promise<number>;
+  update(table: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number>;
+  remove(table: TableRef, where: readonly ColumnValue[]): Promise<number>;
+
+  close(): Promise<void>;
+}

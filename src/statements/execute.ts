@@ -1,0 +1,54 @@
+import { SpanvaultError } from '../fault/index.js';
+import { executeBackup, executeRestore, executeShowBackup, executeShowBackups } from './execute_backup.js';
+import { executeCatalog } from './execute_catalog.js';
+import { executeRows } from './execute_rows.js';
+import { executeZones } from './execute_zones.js';
+import { parseStatement } from './parse.js';
+import type { Result } from './result.js';
+import type { Session } from './session.js';
+import type { Statement } from './statement.js';
+
+/** What a caller may give to one execution. */
+export interface ExecuteOptions {
+  /** Aborts a running BACKUP or RESTORE, which then leaves nothing behind. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs one statement. The result's rows may stream: read them before the session is closed.
+ * @throws SpanvaultError SV_SYNTAX, SV_NOT_SUPPORTED, and whatever the rooms below refuse or fail with
+ */
+export async function execute(
+  session: Session,
+  input: string | Statement,
+  options: ExecuteOptions = {},
+): Promise<Result> {
+  const statement = typeof input === 'string' ? parseStatement(input) : input;
+  const signal = options.signal ?? new AbortController().signal;
+  switch (statement.kind) {
+    case 'backup':
+      return executeBackup(session, statement, signal);
+    case 'restore':
+      return executeRestore(session, statement, signal);
+    case 'showBackups':
+      return executeShowBackups(session, statement);
+    case 'showBackup':
+      return executeShowBackup(session, statement);
+    case 'showZones':
+    case 'showZone':
+    case 'showLocality':
+    case 'configureZone':
+      return executeZones(session, statement);
+    case 'select':
+    case 'insert':
+    case 'update':
+    case 'delete':
+      return executeRows(session, statement);
+    case 'unsupported':
+      throw new SpanvaultError('SV_NOT_SUPPORTED', `${statement.statement} is not supported yet`, {
+        details: { statement: statement.statement },
+      });
+    default:
+      return executeCatalog(session, statement);
+  }
+}
