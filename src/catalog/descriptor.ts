@@ -96,6 +96,16 @@ export function fromHlc(time: HlcTimestamp.$Properties | null | undefined): Time
   return { wall: BigInt((time.wallTime ?? 0).toString()), logical: time.logical ?? 0 };
 }
 
+/** A 64-bit integer as a message field holds it; exact for all values. */
+export function toInt64(value: bigint): HlcTimestamp['wallTime'] {
+  const words = {
+    low: Number(BigInt.asIntN(32, value)),
+    high: Number(BigInt.asIntN(32, value >> 32n)),
+    unsigned: false,
+  };
+  return words as HlcTimestamp['wallTime'];
+}
+
 function corrupt(sentence: string, cause?: unknown): SpanvaultError {
   return new SpanvaultError('SV_CORRUPT_MANIFEST', sentence, { cause });
 }

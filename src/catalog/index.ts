@@ -3,11 +3,16 @@
  * names, spans, rewriting of ids, SHOW CREATE texts, and new descriptors that CockroachDB accepts.
  * Must not read or write storage, hold data of rows, or lose a byte of a descriptor that it does not understand.
  */
+export * from './builder.js';
 export * from './catalog.js';
 export * from './dependencies.js';
 export * from './descriptor.js';
 export * from './names.js';
+export * from './partitions.js';
 export * from './rows_schema.js';
 export * from './spans.js';
+export * from './system_tables.js';
 export * from './targets.js';
+export * from './types.js';
+export * from './workload_tables.js';
 export { editMessage, readFields, readVarint, setField, setVarint } from './wire.js';
