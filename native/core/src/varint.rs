@@ -53,6 +53,22 @@ pub fn push(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Writes `value` at the front of a fixed array and returns its length.
+#[inline]
+pub fn put(out: &mut [u8; MAX_U64], mut value: u64) -> usize {
+    let mut n = 0;
+    for byte in out.iter_mut() {
+        n += 1;
+        if value < 0x80 {
+            *byte = value as u8;
+            break;
+        }
+        *byte = value as u8 | 0x80;
+        value >>= 7;
+    }
+    n
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +92,9 @@ mod tests {
             let mut bytes = Vec::new();
             push(&mut bytes, value);
             prop_assert_eq!(bytes.len(), len(value));
+            let mut array = [0; MAX_U64];
+            let n = put(&mut array, value);
+            prop_assert_eq!(&array[..n], &bytes[..]);
             prop_assert_eq!(read_u64(&bytes), Some((value, bytes.len())));
             prop_assert_eq!(read_u32(&bytes), u32::try_from(value).ok().map(|v| (v, bytes.len())));
         }
