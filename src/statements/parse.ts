@@ -29,6 +29,9 @@ const MAX_TEXT = 4 * 1024 * 1024;
 /** What a hint lists at most; a longer list helps nobody. */
 const MAX_EXPECTED = 14;
 
+/** Names of grammar rules that no hint needs: what may stand anywhere, and what would not run. */
+const QUIET = ['', 'white space', 'another clause', 'another statement'] as const;
+
 /** What a hint lists where any statement may begin. */
 const STATEMENTS = [
   'BACKUP',
@@ -80,8 +83,7 @@ function expectedNames(fault: GrammarFault): readonly string[] {
   const names = new Set(
     (fault.expected ?? []).map((one) => (one.type === 'end' ? 'the end' : (one.description ?? one.text ?? ''))),
   );
-  names.delete('');
-  names.delete('white space');
+  for (const quiet of QUIET) names.delete(quiet);
   if (names.has('BACKUP') && names.has('SELECT')) return STATEMENTS;
   const sorted = [...names].sort((a, b) => Number(/^[A-Z]/.test(a)) - Number(/^[A-Z]/.test(b)) || (a < b ? -1 : 1));
   return sorted.length <= MAX_EXPECTED ? sorted : [...sorted.slice(0, MAX_EXPECTED - 1), 'others'];
