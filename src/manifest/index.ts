@@ -6,3 +6,19 @@
  */
 export * from './codec.js';
 export * from './model.js';
+export { descriptorId } from './descriptor_bytes.js';
+export { CHECKSUM_SUFFIX, appearsEncrypted, manifestChecksum, readIfThere } from './envelope.js';
+export { DESCRIPTOR_LIST, FILE_LIST } from './external.js';
+export {
+  MANIFEST_FILE,
+  MANIFEST_NAMES,
+  METADATA_FILE,
+  OLD_MANIFEST_FILE,
+  hasManifest,
+  readManifest,
+  readPartitionDescriptor,
+  writeManifest,
+  writePartitionDescriptor,
+} from './files.js';
+export { type Invariant, MANIFEST_INVARIANTS, checkRead, checkWrite } from './invariants.js';
+export { STATISTICS_FILE, type TableStatistic, decodeStatistics, encodeStatistics, readStatistics, writeStatistics } from './statistics.js';

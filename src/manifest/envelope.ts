@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { SpanvaultError, hasCode } from '../fault/index.js';
+import { equalBytes, hasPrefix, toHex } from '../keys/index.js';
+import type { ExternalStorage, WriteOptions } from '../storage/index.js';
+
+/*
+ * What lies around a metadata file's protobuf (crdb-format.md 2.2): a checksum file beside it, encryption, gzip.
+ */
+
+const gunzipAsync = promisify(gunzip);
+const gzipAsync = promisify(gzip);
+
+/** Suffix of the file that holds the checksum of a manifest. */
+export const CHECKSUM_SUFFIX = '-CHECKSUM';
+
+/** Largest metadata file that is inflated: bounds what a damaged or hostile one can make us allocate. */
+const MAX_INFLATED_BYTES = 1024 * 1024 * 1024;
+
+const GZIP = Uint8Array.of(0x1f, 0x8b, 0x08);
+const ENCRYPTED = new Uint8Array(Buffer.from('encrypt'));
+
+/** First 4 bytes of the SHA-256 of a file's bytes as stored. */
+export function manifestChecksum(stored: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(stored).digest().subarray(0, 4));
+}
+
+/** True when a file begins as encrypted files do. */
+export function appearsEncrypted(stored: Uint8Array): boolean {
+  return hasPrefix(stored, ENCRYPTED);
+}
+
+/**
+ * The protobuf inside a stored metadata file, inflated where it is compressed.
+ * @throws SpanvaultError SV_USAGE for an encrypted file, with CockroachDB's words; SV_CORRUPT_MANIFEST for damaged gzip
+ */
+export async function openEnvelope(stored: Uint8Array, name: string): Promise<Uint8Array> {
+  if (appearsEncrypted(stored)) {
+    throw new SpanvaultError('SV_USAGE', 'file appears encrypted -- try specifying one of "encryption_passphrase" or "kms"', {
+      details: { file: name },
+    });
+  }
+  if (!hasPrefix(stored, GZIP)) return stored;
+  try {
+    return await gunzipAsync(stored, { maxOutputLength: MAX_INFLATED_BYTES });
+  } catch (cause) {
+    throw new SpanvaultError('SV_CORRUPT_MANIFEST', `${name} of ${stored.length} bytes does not inflate: its gzip data is damaged or cut`, {
+      cause,
+    });
+  }
+}
+
+/** A protobuf as CockroachDB stores it since 20.2. */
+export async function sealEnvelope(bytes: Uint8Array): Promise<Uint8Array> {
+  return await gzipAsync(bytes);
+}
+
+/**
+ * Reads a metadata file, checks the checksum file if there is one, and opens the envelope.
+ * @throws SpanvaultError SV_STORAGE_NOT_FOUND, SV_CORRUPT_MANIFEST, SV_USAGE
+ */
+export async function readEnveloped(storage: ExternalStorage, name: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const options = signal === undefined ? {} : { signal };
+  const { bytes } = await storage.read(name, options);
+  const expected = await readIfThere(storage, name + CHECKSUM_SUFFIX, options);
+  if (expected !== undefined) {
+    const found = manifestChecksum(bytes);
+    if (!equalBytes(expected, found)) {
+      throw new SpanvaultError('SV_CORRUPT_MANIFEST', `checksum mismatch; expected ${toHex(expected.subarray(0, 32))}, got ${toHex(found)}`, {
+        details: { file: `${storage.display}/${name}` },
+      });
+    }
+  }
+  return await openEnvelope(bytes, `${storage.display}/${name}`);
+}
+
+/** Writes a gzip-compressed metadata file; its checksum first, so that a file that exists always has one. */
+export async function writeEnveloped(storage: ExternalStorage, name: string, bytes: Uint8Array, options: WriteOptions & { readonly checksum: boolean }): Promise<void> {
+  const stored = await sealEnvelope(bytes);
+  const { checksum, ...write } = options;
+  if (checksum) {
+    const { ifAbsent: _, ...overwrite } = write;
+    // A run that died before the file itself may have left its checksum behind.
+    await storage.write(name + CHECKSUM_SUFFIX, manifestChecksum(stored), overwrite);
+  }
+  await storage.write(name, stored, write);
+}
+
+/** The whole object, or undefined when there is none. */
+export async function readIfThere(storage: ExternalStorage, name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array | undefined> {
+  try {
+    return (await storage.read(name, options)).bytes;
+  } catch (error) {
+    if (hasCode(error, 'SV_STORAGE_NOT_FOUND')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,103 @@
+import { SpanvaultError } from '../fault/index.js';
+import {
+  EMPTY_TIMESTAMP,
+  MAX_TIMESTAMP,
+  type Timestamp,
+  compareTimestamps,
+  concatBytes,
+  decodeEngineKey,
+  decodeUvarintAscending,
+  encodeBytesAscending,
+  encodeEngineKey,
+  encodeUvarintAscending,
+  hasPrefix,
+  isEmptyTimestamp,
+  printKey,
+} from '../keys/index.js';
+import type { ExternalStorage } from '../storage/index.js';
+import { decodeFile, encodeFile } from './codec.js';
+import { descriptorId, placeholderDescriptor } from './descriptor_bytes.js';
+import { type DescriptorRevision, EMPTY_FILE, type FileRecord, type Manifest } from './model.js';
+import { type SstEntry, readSst, writeSst } from './sst_entries.js';
+
+/*
+ * The lists of a manifest kept in SSTs of their own (crdb-format.md 2.6), since 23.1.
+ */
+
+export const FILE_LIST = 'filelist.sst';
+export const DESCRIPTOR_LIST = 'descriptorslist.sst';
+
+const DESC_PREFIX = new Uint8Array(Buffer.from('desc/'));
+const PLACEHOLDER_PATH = 'assertion: this placeholder legacy Files entry should never be opened';
+const PLACEHOLDER_NAME = 'assertion: this placeholder legacy Descriptor entry should never be used';
+
+/** The slim manifest that BACKUP_METADATA holds: lists replaced by entries that nothing must ever use. */
+export function slimManifest(manifest: Manifest): Manifest {
+  const placeholder = placeholderDescriptor(PLACEHOLDER_NAME, MAX_TIMESTAMP);
+  return {
+    ...manifest,
+    files: [{ ...EMPTY_FILE, span: { key: new Uint8Array(0), endKey: Uint8Array.of(0xff, 0xff) }, path: PLACEHOLDER_PATH }],
+    descriptors: [placeholder],
+    descriptorChanges: [{ time: EMPTY_TIMESTAMP, id: 0, desc: placeholder }],
+    hasExternalManifestSsts: true,
+  };
+}
+
+/** Writes both lists of a fat manifest. */
+export async function writeExternalLists(storage: ExternalStorage, manifest: Manifest): Promise<void> {
+  await writeSst(storage, FILE_LIST, fileEntries(manifest.files));
+  await writeSst(storage, DESCRIPTOR_LIST, descriptorEntries(manifest));
+}
+
+/** The fat manifest behind a slim one. @throws SpanvaultError SV_CORRUPT_SST, SV_CORRUPT_MANIFEST, SV_STORAGE_NOT_FOUND */
+export async function readExternalLists(storage: ExternalStorage, slim: Manifest, signal?: AbortSignal): Promise<Manifest> {
+  const files: FileRecord[] = [];
+  for await (const { value } of readSst(storage, FILE_LIST, signal)) files.push(decodeFile(value, `${storage.display}/${FILE_LIST}`));
+  const { descriptors, descriptorChanges } = await readDescriptors(storage, slim, signal);
+  return { ...slim, files, descriptors, descriptorChanges, hasExternalManifestSsts: false };
+}
+
+function fileEntries(files: readonly FileRecord[]): SstEntry[] {
+  return files.map((file) => ({
+    key: encodeEngineKey(concatBytes(encodeBytesAscending(file.span.key), encodeBytesAscending(new Uint8Array(Buffer.from(file.path))))),
+    value: encodeFile(file),
+  }));
+}
+
+function descriptorKey(id: number, ts: Timestamp): Uint8Array {
+  return encodeEngineKey(concatBytes(DESC_PREFIX, encodeUvarintAscending(id)), ts);
+}
+
+function descriptorEntries(manifest: Manifest): SstEntry[] {
+  const { descriptors, descriptorChanges, startTime, mvccFilter } = manifest;
+  if (descriptorChanges.length > 0) {
+    const sorted = [...descriptorChanges].sort((a, b) => a.id - b.id || compareTimestamps(b.time, a.time));
+    return sorted.map(({ id, time, desc }) => ({ key: descriptorKey(id, time), value: desc ?? new Uint8Array(0) }));
+  }
+  const ts = mvccFilter === 'latest' ? EMPTY_TIMESTAMP : startTime;
+  return descriptors
+    .map((value) => ({ id: descriptorId(value), value }))
+    .sort((a, b) => a.id - b.id)
+    .map(({ id, value }) => ({ key: descriptorKey(id, ts), value }));
+}
+
+/** Newest non-empty entry of each id, and every versioned entry where the layer has revision history. */
+async function readDescriptors(storage: ExternalStorage, slim: Manifest, signal?: AbortSignal): Promise<Pick<Manifest, 'descriptors' | 'descriptorChanges'>> {
+  const descriptors: Uint8Array[] = [];
+  const descriptorChanges: DescriptorRevision[] = [];
+  let last = -1;
+  for await (const entry of readSst(storage, DESCRIPTOR_LIST, signal)) {
+    const { key, timestamp } = decodeEngineKey(entry.key);
+    if (!hasPrefix(key, DESC_PREFIX)) {
+      throw new SpanvaultError('SV_CORRUPT_MANIFEST', `${storage.display}/${DESCRIPTOR_LIST} has the key ${printKey(key)}`);
+    }
+    const id = Number(decodeUvarintAscending(key, DESC_PREFIX.length).value);
+    // Entries of one id come newest first; a deletion is the newest word on it all the same.
+    if (id !== last && entry.value.length > 0) descriptors.push(entry.value);
+    last = id;
+    if (slim.mvccFilter === 'all' && !isEmptyTimestamp(timestamp)) {
+      descriptorChanges.push({ time: timestamp, id, desc: entry.value.length === 0 ? undefined : entry.value });
+    }
+  }
+  return { descriptors, descriptorChanges };
+}

@@ -1,0 +1,109 @@
+import { SpanvaultError, hasCode } from '../fault/index.js';
+import type { ExternalStorage } from '../storage/index.js';
+import { decodeManifest, decodePartitionDescriptor, encodeManifest, encodePartitionDescriptor } from './codec.js';
+import { fixDescriptor } from './descriptor_bytes.js';
+import { openEnvelope, readEnveloped, sealEnvelope, writeEnveloped } from './envelope.js';
+import { readExternalLists, slimManifest, writeExternalLists } from './external.js';
+import { checkPartition, checkRead, checkWrite } from './invariants.js';
+import { type Manifest, type PartitionDescriptor, versionAtLeast } from './model.js';
+
+/*
+ * The metadata files of one layer (crdb-format.md 1.4), read from and written to an ExternalStorage opened at the layer's
+ * directory.
+ */
+
+export const MANIFEST_FILE = 'BACKUP_MANIFEST';
+export const METADATA_FILE = 'BACKUP_METADATA';
+/** Name up to 20.1. */
+export const OLD_MANIFEST_FILE = 'BACKUP';
+
+/** Names of a manifest in the order of reading. */
+export const MANIFEST_NAMES: readonly string[] = [METADATA_FILE, MANIFEST_FILE, OLD_MANIFEST_FILE];
+
+/**
+ * Reads a layer's manifest: the slim one with its SSTs, or the fat one; checksum, envelope and invariants checked, and
+ * CockroachDB's repairs made.
+ * @throws SpanvaultError SV_STORAGE_NOT_FOUND with CockroachDB's words when there is none; SV_CORRUPT_MANIFEST,
+ * SV_CORRUPT_SST, SV_UNSUPPORTED_FORMAT, SV_USAGE (encrypted)
+ */
+export async function readManifest(storage: ExternalStorage, signal?: AbortSignal): Promise<Manifest> {
+  for (const name of MANIFEST_NAMES) {
+    let bytes: Uint8Array;
+    try {
+      bytes = await readEnveloped(storage, name, signal);
+    } catch (error) {
+      if (hasCode(error, 'SV_STORAGE_NOT_FOUND')) continue;
+      throw error;
+    }
+    return await completeManifest(storage, decodeManifest(bytes, `${storage.display}/${name}`), `${storage.display}/${name}`, signal);
+  }
+  throw new SpanvaultError(
+    'SV_STORAGE_NOT_FOUND',
+    `could not find BACKUP manifest file in any of the known locations: ${MANIFEST_NAMES.join(', ')}`,
+    { details: { location: storage.display } },
+  );
+}
+
+async function completeManifest(storage: ExternalStorage, read: Manifest, name: string, signal: AbortSignal | undefined): Promise<Manifest> {
+  const fat = read.hasExternalManifestSsts ? await readExternalLists(storage, read, signal) : read;
+  checkRead(fat, name);
+  const descriptors = fat.descriptors.map(fixDescriptor);
+  const changes = fat.descriptorChanges.map((change) => (change.desc === undefined ? change : { ...change, desc: fixDescriptor(change.desc) }));
+  const repaired = descriptors.some((descriptor, index) => descriptor !== fat.descriptors[index]);
+  const repairedChanges = changes.some((change, index) => change.desc !== fat.descriptorChanges[index]?.desc);
+  // Lists that needed no repair stay the very same, so that they encode as they were read.
+  return {
+    ...fat,
+    ...(repaired ? { descriptors } : {}),
+    ...(repairedChanges ? { descriptorChanges: changes } : {}),
+  };
+}
+
+/** True when a directory holds a manifest of any kind. */
+export async function hasManifest(storage: ExternalStorage): Promise<boolean> {
+  for (const name of MANIFEST_NAMES) {
+    try {
+      await storage.size(name);
+      return true;
+    } catch (error) {
+      if (!hasCode(error, 'SV_STORAGE_NOT_FOUND')) throw error;
+    }
+  }
+  return false;
+}
+
+/**
+ * Writes a layer's manifest: for a cluster_version of 23.1 or newer the metadata SSTs, BACKUP_METADATA and BACKUP_MANIFEST,
+ * else BACKUP_MANIFEST alone; each after its checksum file and the fat one last, since its presence is what says that the
+ * layer is whole. Checks every invariant first.
+ * @throws SpanvaultError SV_STORAGE_EXISTS when another run wrote one meanwhile
+ */
+export async function writeManifest(storage: ExternalStorage, manifest: Manifest, signal?: AbortSignal): Promise<void> {
+  checkWrite(manifest);
+  const options = { ifAbsent: true, checksum: true, ...(signal === undefined ? {} : { signal }) };
+  if (versionAtLeast(manifest.clusterVersion, 23, 1)) {
+    await writeExternalLists(storage, manifest);
+    await writeEnveloped(storage, METADATA_FILE, encodeManifest(slimManifest(manifest)), options);
+  }
+  await writeEnveloped(storage, MANIFEST_FILE, encodeManifest(manifest), options);
+}
+
+/** Reads one BACKUP_PART file. @throws SpanvaultError SV_STORAGE_NOT_FOUND, SV_CORRUPT_MANIFEST, SV_USAGE */
+export async function readPartitionDescriptor(storage: ExternalStorage, name: string, signal?: AbortSignal): Promise<PartitionDescriptor> {
+  const { bytes } = await storage.read(name, signal === undefined ? {} : { signal });
+  const shown = `${storage.display}/${name}`;
+  return decodePartitionDescriptor(await openEnvelope(bytes, shown), shown);
+}
+
+/** Writes the part of `manifest` that lies in the store of `localityKv`, empty or not; it has no checksum file. */
+export async function writePartitionDescriptor(
+  storage: ExternalStorage,
+  name: string,
+  manifest: Manifest,
+  localityKv: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const part = { localityKv, files: manifest.files.filter((file) => file.localityKv === localityKv), backupId: manifest.id };
+  checkPartition(part, manifest);
+  await storage.write(name, await sealEnvelope(encodePartitionDescriptor(part)), signal === undefined ? {} : { signal });
+}
