@@ -1,7 +1,15 @@
 import protobuf from 'protobufjs/minimal.js';
 import { SpanvaultError } from '../fault/index.js';
 import * as pb from './generated/backup.js';
-import type { BuildInfo, ClusterVersion, DescriptorRevision, FileRecord, IndexMetadata, Manifest, PartitionDescriptor } from './model.js';
+import type {
+  BuildInfo,
+  ClusterVersion,
+  DescriptorRevision,
+  FileRecord,
+  IndexMetadata,
+  Manifest,
+  PartitionDescriptor,
+} from './model.js';
 import { type Converters, rebuild, rememberOrigin } from './origin.js';
 import {
   fill,
@@ -29,9 +37,13 @@ function decode<M>(type: { decode(reader: protobuf.Reader): M }, bytes: Uint8Arr
   try {
     return type.decode(reader);
   } catch (cause) {
-    throw new SpanvaultError('SV_CORRUPT_MANIFEST', `${name} does not decode: byte ${reader.pos} of ${bytes.length} is malformed or cut`, {
-      cause,
-    });
+    throw new SpanvaultError(
+      'SV_CORRUPT_MANIFEST',
+      `${name} does not decode: byte ${reader.pos} of ${bytes.length} is malformed or cut`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -41,7 +53,8 @@ const ELIDED_PREFIXES = ['none', 'tenant', 'tenantAndTable'] as const;
 
 function member<T>(values: readonly T[], index: number, what: string, name: string): T {
   const value = values[index];
-  if (value === undefined) throw new SpanvaultError('SV_UNSUPPORTED_FORMAT', `${name} has the unknown ${what} ${index}`);
+  if (value === undefined)
+    throw new SpanvaultError('SV_UNSUPPORTED_FORMAT', `${name} has the unknown ${what} ${index}`);
   return value;
 }
 
@@ -79,17 +92,48 @@ function fromFile(file: FileRecord): pb.File {
 }
 
 function toRevision(message: pb.DescriptorRevision.$Properties): DescriptorRevision {
-  return { time: toTimestamp(message.time), id: message.id ?? 0, desc: Object.hasOwn(message, 'desc') ? (message.desc ?? undefined) : undefined };
+  return {
+    time: toTimestamp(message.time),
+    id: message.id ?? 0,
+    desc: Object.hasOwn(message, 'desc') ? (message.desc ?? undefined) : undefined,
+  };
 }
 
 function fromRevision(revision: DescriptorRevision): pb.DescriptorRevision {
-  return fill(new pb.DescriptorRevision(), { time: fromTimestamp(revision.time), id: fromScalar(revision.id), desc: revision.desc });
+  return fill(new pb.DescriptorRevision(), {
+    time: fromTimestamp(revision.time),
+    id: fromScalar(revision.id),
+    desc: revision.desc,
+  });
 }
 
 function toBuildInfo(properties: pb.BuildInfo.$Properties | null | undefined): BuildInfo {
-  const { goVersion, tag, time, revision, cgoCompiler, platform, distribution, type, channel, cgoTargetTriple, envChannel } =
-    new pb.BuildInfo(properties ?? {});
-  return { goVersion, tag, time, revision, cgoCompiler, platform, distribution, type, channel, cgoTargetTriple, envChannel };
+  const {
+    goVersion,
+    tag,
+    time,
+    revision,
+    cgoCompiler,
+    platform,
+    distribution,
+    type,
+    channel,
+    cgoTargetTriple,
+    envChannel,
+  } = new pb.BuildInfo(properties ?? {});
+  return {
+    goVersion,
+    tag,
+    time,
+    revision,
+    cgoCompiler,
+    platform,
+    distribution,
+    type,
+    channel,
+    cgoTargetTriple,
+    envChannel,
+  };
 }
 
 /** CockroachDB's build.Info is a proto2 message: every text is written, empty or not, but for the last, which is newer. */

@@ -51,7 +51,9 @@ function fieldsOf(bytes: Uint8Array): Field[] {
 }
 
 function malformed(descriptor: Uint8Array, cause: unknown): SpanvaultError {
-  return new SpanvaultError('SV_CORRUPT_MANIFEST', `a descriptor of ${descriptor.length} bytes is malformed or cut`, { cause });
+  return new SpanvaultError('SV_CORRUPT_MANIFEST', `a descriptor of ${descriptor.length} bytes is malformed or cut`, {
+    cause,
+  });
 }
 
 /** Id of a marshalled sqlbase.Descriptor of any kind. @throws SpanvaultError SV_CORRUPT_MANIFEST */
@@ -81,8 +83,11 @@ export function fixDescriptor(descriptor: Uint8Array): Uint8Array {
     const fields = fieldsOf(table);
     if (fields.findLast((field) => field.number === TABLE_VERSION)?.value !== 1) return descriptor;
     const times = fields.filter((field) => field.number === TABLE_MODIFICATION_TIME);
-    if (times.some(({ bytes }) => bytes === undefined || !fieldsOf(bytes).every((inner) => inner.zero))) return descriptor;
-    const kept = fields.filter((field) => field.number !== TABLE_MODIFICATION_TIME).map((field) => table.subarray(field.start, field.end));
+    if (times.some(({ bytes }) => bytes === undefined || !fieldsOf(bytes).every((inner) => inner.zero)))
+      return descriptor;
+    const kept = fields
+      .filter((field) => field.number !== TABLE_MODIFICATION_TIME)
+      .map((field) => table.subarray(field.start, field.end));
     return tableDescriptor(concatBytes(...kept, modificationTime({ wall: 1n, logical: 0 })));
   } catch (cause) {
     throw malformed(descriptor, cause);
@@ -99,12 +104,20 @@ export function placeholderDescriptor(name: string, modified: Timestamp): Uint8A
 }
 
 function tableDescriptor(table: Uint8Array): Uint8Array {
-  return protobuf.Writer.create().uint32((TABLE << 3) | LENGTH_DELIMITED).bytes(table).finish();
+  return protobuf.Writer.create()
+    .uint32((TABLE << 3) | LENGTH_DELIMITED)
+    .bytes(table)
+    .finish();
 }
 
 /** TableDescriptor.modification_time with its tag. */
 function modificationTime(ts: Timestamp): Uint8Array {
-  const time = protobuf.Writer.create().uint32(1 << 3).int64(ts.wall.toString());
+  const time = protobuf.Writer.create()
+    .uint32(1 << 3)
+    .int64(ts.wall.toString());
   if (ts.logical !== 0) time.uint32(2 << 3).int32(ts.logical);
-  return protobuf.Writer.create().uint32((TABLE_MODIFICATION_TIME << 3) | LENGTH_DELIMITED).bytes(time.finish()).finish();
+  return protobuf.Writer.create()
+    .uint32((TABLE_MODIFICATION_TIME << 3) | LENGTH_DELIMITED)
+    .bytes(time.finish())
+    .finish();
 }

@@ -37,17 +37,25 @@ export function appearsEncrypted(stored: Uint8Array): boolean {
  */
 export async function openEnvelope(stored: Uint8Array, name: string): Promise<Uint8Array> {
   if (appearsEncrypted(stored)) {
-    throw new SpanvaultError('SV_USAGE', 'file appears encrypted -- try specifying one of "encryption_passphrase" or "kms"', {
-      details: { file: name },
-    });
+    throw new SpanvaultError(
+      'SV_USAGE',
+      'file appears encrypted -- try specifying one of "encryption_passphrase" or "kms"',
+      {
+        details: { file: name },
+      },
+    );
   }
   if (!hasPrefix(stored, GZIP)) return stored;
   try {
     return await gunzipAsync(stored, { maxOutputLength: MAX_INFLATED_BYTES });
   } catch (cause) {
-    throw new SpanvaultError('SV_CORRUPT_MANIFEST', `${name} of ${stored.length} bytes does not inflate: its gzip data is damaged or cut`, {
-      cause,
-    });
+    throw new SpanvaultError(
+      'SV_CORRUPT_MANIFEST',
+      `${name} of ${stored.length} bytes does not inflate: its gzip data is damaged or cut`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -67,16 +75,25 @@ export async function readEnveloped(storage: ExternalStorage, name: string, sign
   if (expected !== undefined) {
     const found = manifestChecksum(bytes);
     if (!equalBytes(expected, found)) {
-      throw new SpanvaultError('SV_CORRUPT_MANIFEST', `checksum mismatch; expected ${toHex(expected.subarray(0, 32))}, got ${toHex(found)}`, {
-        details: { file: `${storage.display}/${name}` },
-      });
+      throw new SpanvaultError(
+        'SV_CORRUPT_MANIFEST',
+        `checksum mismatch; expected ${toHex(expected.subarray(0, 32))}, got ${toHex(found)}`,
+        {
+          details: { file: `${storage.display}/${name}` },
+        },
+      );
     }
   }
   return await openEnvelope(bytes, `${storage.display}/${name}`);
 }
 
 /** Writes a gzip-compressed metadata file; its checksum first, so that a file that exists always has one. */
-export async function writeEnveloped(storage: ExternalStorage, name: string, bytes: Uint8Array, options: WriteOptions & { readonly checksum: boolean }): Promise<void> {
+export async function writeEnveloped(
+  storage: ExternalStorage,
+  name: string,
+  bytes: Uint8Array,
+  options: WriteOptions & { readonly checksum: boolean },
+): Promise<void> {
   const stored = await sealEnvelope(bytes);
   const { checksum, ...write } = options;
   if (checksum) {
@@ -88,7 +105,11 @@ export async function writeEnveloped(storage: ExternalStorage, name: string, byt
 }
 
 /** The whole object, or undefined when there is none. */
-export async function readIfThere(storage: ExternalStorage, name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array | undefined> {
+export async function readIfThere(
+  storage: ExternalStorage,
+  name: string,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<Uint8Array | undefined> {
   try {
     return (await storage.read(name, options)).bytes;
   } catch (error) {

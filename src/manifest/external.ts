@@ -36,7 +36,9 @@ export function slimManifest(manifest: Manifest): Manifest {
   const placeholder = placeholderDescriptor(PLACEHOLDER_NAME, MAX_TIMESTAMP);
   return {
     ...manifest,
-    files: [{ ...EMPTY_FILE, span: { key: new Uint8Array(0), endKey: Uint8Array.of(0xff, 0xff) }, path: PLACEHOLDER_PATH }],
+    files: [
+      { ...EMPTY_FILE, span: { key: new Uint8Array(0), endKey: Uint8Array.of(0xff, 0xff) }, path: PLACEHOLDER_PATH },
+    ],
     descriptors: [placeholder],
     descriptorChanges: [{ time: EMPTY_TIMESTAMP, id: 0, desc: placeholder }],
     hasExternalManifestSsts: true,
@@ -50,16 +52,23 @@ export async function writeExternalLists(storage: ExternalStorage, manifest: Man
 }
 
 /** The fat manifest behind a slim one. @throws SpanvaultError SV_CORRUPT_SST, SV_CORRUPT_MANIFEST, SV_STORAGE_NOT_FOUND */
-export async function readExternalLists(storage: ExternalStorage, slim: Manifest, signal?: AbortSignal): Promise<Manifest> {
+export async function readExternalLists(
+  storage: ExternalStorage,
+  slim: Manifest,
+  signal?: AbortSignal,
+): Promise<Manifest> {
   const files: FileRecord[] = [];
-  for await (const { value } of readSst(storage, FILE_LIST, signal)) files.push(decodeFile(value, `${storage.display}/${FILE_LIST}`));
+  for await (const { value } of readSst(storage, FILE_LIST, signal))
+    files.push(decodeFile(value, `${storage.display}/${FILE_LIST}`));
   const { descriptors, descriptorChanges } = await readDescriptors(storage, slim, signal);
   return { ...slim, files, descriptors, descriptorChanges, hasExternalManifestSsts: false };
 }
 
 function fileEntries(files: readonly FileRecord[]): SstEntry[] {
   return files.map((file) => ({
-    key: encodeEngineKey(concatBytes(encodeBytesAscending(file.span.key), encodeBytesAscending(new Uint8Array(Buffer.from(file.path))))),
+    key: encodeEngineKey(
+      concatBytes(encodeBytesAscending(file.span.key), encodeBytesAscending(new Uint8Array(Buffer.from(file.path)))),
+    ),
     value: encodeFile(file),
   }));
 }
@@ -82,14 +91,21 @@ function descriptorEntries(manifest: Manifest): SstEntry[] {
 }
 
 /** Newest non-empty entry of each id, and every versioned entry where the layer has revision history. */
-async function readDescriptors(storage: ExternalStorage, slim: Manifest, signal?: AbortSignal): Promise<Pick<Manifest, 'descriptors' | 'descriptorChanges'>> {
+async function readDescriptors(
+  storage: ExternalStorage,
+  slim: Manifest,
+  signal?: AbortSignal,
+): Promise<Pick<Manifest, 'descriptors' | 'descriptorChanges'>> {
   const descriptors: Uint8Array[] = [];
   const descriptorChanges: DescriptorRevision[] = [];
   let last = -1;
   for await (const entry of readSst(storage, DESCRIPTOR_LIST, signal)) {
     const { key, timestamp } = decodeEngineKey(entry.key);
     if (!hasPrefix(key, DESC_PREFIX)) {
-      throw new SpanvaultError('SV_CORRUPT_MANIFEST', `${storage.display}/${DESCRIPTOR_LIST} has the key ${printKey(key)}`);
+      throw new SpanvaultError(
+        'SV_CORRUPT_MANIFEST',
+        `${storage.display}/${DESCRIPTOR_LIST} has the key ${printKey(key)}`,
+      );
     }
     const id = Number(decodeUvarintAscending(key, DESC_PREFIX.length).value);
     // Entries of one id come newest first; a deletion is the newest word on it all the same.

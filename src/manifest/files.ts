@@ -35,7 +35,12 @@ export async function readManifest(storage: ExternalStorage, signal?: AbortSigna
       if (hasCode(error, 'SV_STORAGE_NOT_FOUND')) continue;
       throw error;
     }
-    return await completeManifest(storage, decodeManifest(bytes, `${storage.display}/${name}`), `${storage.display}/${name}`, signal);
+    return await completeManifest(
+      storage,
+      decodeManifest(bytes, `${storage.display}/${name}`),
+      `${storage.display}/${name}`,
+      signal,
+    );
   }
   throw new SpanvaultError(
     'SV_STORAGE_NOT_FOUND',
@@ -44,11 +49,18 @@ export async function readManifest(storage: ExternalStorage, signal?: AbortSigna
   );
 }
 
-async function completeManifest(storage: ExternalStorage, read: Manifest, name: string, signal: AbortSignal | undefined): Promise<Manifest> {
+async function completeManifest(
+  storage: ExternalStorage,
+  read: Manifest,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<Manifest> {
   const fat = read.hasExternalManifestSsts ? await readExternalLists(storage, read, signal) : read;
   checkRead(fat, name);
   const descriptors = fat.descriptors.map(fixDescriptor);
-  const changes = fat.descriptorChanges.map((change) => (change.desc === undefined ? change : { ...change, desc: fixDescriptor(change.desc) }));
+  const changes = fat.descriptorChanges.map((change) =>
+    change.desc === undefined ? change : { ...change, desc: fixDescriptor(change.desc) },
+  );
   const repaired = descriptors.some((descriptor, index) => descriptor !== fat.descriptors[index]);
   const repairedChanges = changes.some((change, index) => change.desc !== fat.descriptorChanges[index]?.desc);
   // Lists that needed no repair stay the very same, so that they encode as they were read.
@@ -89,7 +101,11 @@ export async function writeManifest(storage: ExternalStorage, manifest: Manifest
 }
 
 /** Reads one BACKUP_PART file. @throws SpanvaultError SV_STORAGE_NOT_FOUND, SV_CORRUPT_MANIFEST, SV_USAGE */
-export async function readPartitionDescriptor(storage: ExternalStorage, name: string, signal?: AbortSignal): Promise<PartitionDescriptor> {
+export async function readPartitionDescriptor(
+  storage: ExternalStorage,
+  name: string,
+  signal?: AbortSignal,
+): Promise<PartitionDescriptor> {
   const { bytes } = await storage.read(name, signal === undefined ? {} : { signal });
   const shown = `${storage.display}/${name}`;
   return decodePartitionDescriptor(await openEnvelope(bytes, shown), shown);
@@ -103,7 +119,15 @@ export async function writePartitionDescriptor(
   localityKv: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const part = { localityKv, files: manifest.files.filter((file) => file.localityKv === localityKv), backupId: manifest.id };
+  const part = {
+    localityKv,
+    files: manifest.files.filter((file) => file.localityKv === localityKv),
+    backupId: manifest.id,
+  };
   checkPartition(part, manifest);
-  await storage.write(name, await sealEnvelope(encodePartitionDescriptor(part)), signal === undefined ? {} : { signal });
+  await storage.write(
+    name,
+    await sealEnvelope(encodePartitionDescriptor(part)),
+    signal === undefined ? {} : { signal },
+  );
 }

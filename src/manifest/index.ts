@@ -21,4 +21,11 @@ export {
   writePartitionDescriptor,
 } from './files.js';
 export { type Invariant, MANIFEST_INVARIANTS, checkRead, checkWrite } from './invariants.js';
-export { STATISTICS_FILE, type TableStatistic, decodeStatistics, encodeStatistics, readStatistics, writeStatistics } from './statistics.js';
+export {
+  STATISTICS_FILE,
+  type TableStatistic,
+  decodeStatistics,
+  encodeStatistics,
+  readStatistics,
+  writeStatistics,
+} from './statistics.js';

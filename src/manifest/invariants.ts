@@ -62,18 +62,26 @@ export const MANIFEST_INVARIANTS: readonly Invariant[] = [
   {
     name: 'ids',
     onRead: true,
-    violation: (manifest) => uuidViolation('cluster_id', manifest.clusterId, false) ?? uuidViolation('id', manifest.id, false),
+    violation: (manifest) =>
+      uuidViolation('cluster_id', manifest.clusterId, false) ?? uuidViolation('id', manifest.id, false),
   },
   {
     name: 'ids present',
     onRead: false,
-    violation: (manifest) => uuidViolation('cluster_id', manifest.clusterId, true) ?? uuidViolation('id', manifest.id, true),
+    violation: (manifest) =>
+      uuidViolation('cluster_id', manifest.clusterId, true) ?? uuidViolation('id', manifest.id, true),
   },
   {
     name: 'times',
     onRead: true,
     violation({ startTime, endTime }) {
-      if (!isEmptyTimestamp(endTime) && endTime.wall > 0n && compareTimestamps(startTime, endTime) < 0 && startTime.wall >= 0n) return undefined;
+      if (
+        !isEmptyTimestamp(endTime) &&
+        endTime.wall > 0n &&
+        compareTimestamps(startTime, endTime) < 0 &&
+        startTime.wall >= 0n
+      )
+        return undefined;
       return `it covers (${printDecimal(startTime)}, ${printDecimal(endTime)}]`;
     },
   },
@@ -102,7 +110,8 @@ export const MANIFEST_INVARIANTS: readonly Invariant[] = [
     name: 'localities parallel',
     onRead: true,
     violation({ partitionDescriptorFilenames: names, localityKvs }) {
-      if (names.length !== localityKvs.length) return `it names ${names.length} partition descriptors and ${localityKvs.length} localities`;
+      if (names.length !== localityKvs.length)
+        return `it names ${names.length} partition descriptors and ${localityKvs.length} localities`;
       return new Set(names).size === names.length ? undefined : 'it names a partition descriptor twice';
     },
   },
@@ -147,19 +156,31 @@ export const MANIFEST_INVARIANTS: readonly Invariant[] = [
 
 /** Checks a manifest that was read. @throws SpanvaultError SV_CORRUPT_MANIFEST naming the invariant */
 export function checkRead(manifest: Manifest, name: string): void {
-  check(manifest, (invariant) => invariant.onRead, (invariant, problem) => {
-    throw new SpanvaultError('SV_CORRUPT_MANIFEST', `${name} is damaged: ${problem}`, { details: { invariant } });
-  });
+  check(
+    manifest,
+    (invariant) => invariant.onRead,
+    (invariant, problem) => {
+      throw new SpanvaultError('SV_CORRUPT_MANIFEST', `${name} is damaged: ${problem}`, { details: { invariant } });
+    },
+  );
 }
 
 /** Checks a manifest before it is written. @throws SpanvaultError SV_INTERNAL naming the invariant */
 export function checkWrite(manifest: Manifest): void {
-  check(manifest, () => true, (invariant, problem) => {
-    throw new SpanvaultError('SV_INTERNAL', `the manifest to write breaks the invariant "${invariant}": ${problem}`);
-  });
+  check(
+    manifest,
+    () => true,
+    (invariant, problem) => {
+      throw new SpanvaultError('SV_INTERNAL', `the manifest to write breaks the invariant "${invariant}": ${problem}`);
+    },
+  );
 }
 
-function check(manifest: Manifest, which: (invariant: Invariant) => boolean, fail: (invariant: string, problem: string) => never): void {
+function check(
+  manifest: Manifest,
+  which: (invariant: Invariant) => boolean,
+  fail: (invariant: string, problem: string) => never,
+): void {
   for (const invariant of MANIFEST_INVARIANTS) {
     if (!which(invariant)) continue;
     const problem = invariant.violation(manifest);
@@ -170,8 +191,14 @@ function check(manifest: Manifest, which: (invariant: Invariant) => boolean, fai
 /** Checks that a partition descriptor is the manifest's own part. @throws SpanvaultError SV_INTERNAL */
 export function checkPartition(part: PartitionDescriptor, manifest: Manifest): void {
   const own = manifest.files.filter((file) => file.localityKv === part.localityKv);
-  const fits = equalBytes(part.backupId, manifest.id) && manifest.localityKvs.includes(part.localityKv) && own.length === part.files.length;
+  const fits =
+    equalBytes(part.backupId, manifest.id) &&
+    manifest.localityKvs.includes(part.localityKv) &&
+    own.length === part.files.length;
   if (!fits || own.some((file, index) => file.path !== part.files[index]!.path)) {
-    throw new SpanvaultError('SV_INTERNAL', `the partition descriptor of ${part.localityKv} is not the part of its manifest`);
+    throw new SpanvaultError(
+      'SV_INTERNAL',
+      `the partition descriptor of ${part.localityKv} is not the part of its manifest`,
+    );
   }
 }

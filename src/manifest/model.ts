@@ -188,9 +188,14 @@ export function addCounts(a: RowCounts, b: RowCounts): RowCounts {
 }
 
 /** The versions a file holds: (start, end], its own or the layer's (crdb-format.md 2.4). */
-export function fileTimes(file: FileRecord, layer: Pick<Manifest, 'startTime' | 'endTime'>): { readonly startTime: Timestamp; readonly endTime: Timestamp } {
+export function fileTimes(
+  file: FileRecord,
+  layer: Pick<Manifest, 'startTime' | 'endTime'>,
+): { readonly startTime: Timestamp; readonly endTime: Timestamp } {
   const own = file.endTime.wall !== 0n || file.endTime.logical !== 0;
-  return own ? { startTime: file.startTime, endTime: file.endTime } : { startTime: layer.startTime, endTime: layer.endTime };
+  return own
+    ? { startTime: file.startTime, endTime: file.endTime }
+    : { startTime: layer.startTime, endTime: layer.endTime };
 }
 
 /** `major.minor`, with `-internal` when it is not zero, as CockroachDB prints versions. */

@@ -25,7 +25,12 @@ export type Converters<T> = { readonly [K in keyof T]: (value: T[K]) => unknown 
  * Fills a new message from a plain object. Fields that are still what was decoded are taken from the original message
  * with its presence; fields in `carried`, which plain objects do not show, and unknown fields always are.
  */
-export function rebuild<T extends object, M extends object>(plain: T, message: M, convert: Converters<T>, carried: readonly string[] = []): M {
+export function rebuild<T extends object, M extends object>(
+  plain: T,
+  message: M,
+  convert: Converters<T>,
+  carried: readonly string[] = [],
+): M {
   const origin = (plain as { [ORIGIN]?: Origin })[ORIGIN];
   const target = message as Record<string, unknown>;
   const from = origin?.message as Record<string, unknown> | undefined;
@@ -39,9 +44,10 @@ export function rebuild<T extends object, M extends object>(plain: T, message: M
   }
   if (from === undefined) return message;
   for (const field of carried) copyField(from, target, field);
-  const unknowns = from['$unknowns'];
+  const unknowns = from.$unknowns;
   // Not enumerable in decoded messages, so that it stays out of their JSON; the encoder asks for an own property.
-  if (unknowns !== undefined) Object.defineProperty(target, '$unknowns', { value: unknowns, configurable: true, writable: true });
+  if (unknowns !== undefined)
+    Object.defineProperty(target, '$unknowns', { value: unknowns, configurable: true, writable: true });
   return message;
 }
 

@@ -64,7 +64,10 @@ export async function writeSst(storage: ExternalStorage, name: string, entries: 
   }
 }
 
-function packBatch(entries: readonly SstEntry[], from: number): { readonly bytes: Uint8Array; readonly offsets: Uint32Array; readonly count: number } {
+function packBatch(
+  entries: readonly SstEntry[],
+  from: number,
+): { readonly bytes: Uint8Array; readonly offsets: Uint32Array; readonly count: number } {
   let to = from;
   let size = 0;
   while (to < entries.length && to - from < BATCH_ENTRIES && (to === from || size < BATCH_BYTES)) {
@@ -104,7 +107,15 @@ export async function* readSst(storage: ExternalStorage, name: string, signal?: 
     verifyChecksums: false,
   });
   const shown = `${storage.display}/${name}`;
-  merge.addFile({ name: shown, fileBytes, layer: 0, elidedPrefix: nothing, startKey: nothing, endKey: nothing, endInclusive: false });
+  merge.addFile({
+    name: shown,
+    fileBytes,
+    layer: 0,
+    elidedPrefix: nothing,
+    startKey: nothing,
+    endKey: nothing,
+    endInclusive: false,
+  });
   let bytes = new Uint8Array(BATCH_BYTES);
   const offsets = new Uint32Array(2 * BATCH_ENTRIES + 1);
   for (;;) {
@@ -112,11 +123,16 @@ export async function* readSst(storage: ExternalStorage, name: string, signal?: 
     const step = merge.next(bytes, offsets);
     if (step.kind === 'done') return;
     if (step.kind === 'grow') {
-      if (step.bytes > fileBytes * 256 + BATCH_BYTES) throw new SpanvaultError('SV_CORRUPT_SST', `${shown} claims an entry of ${step.bytes} bytes`);
+      if (step.bytes > fileBytes * 256 + BATCH_BYTES)
+        throw new SpanvaultError('SV_CORRUPT_SST', `${shown} claims an entry of ${step.bytes} bytes`);
       bytes = new Uint8Array(step.bytes);
     } else if (step.kind === 'need') {
       for (const { file, offset, length } of step.needs) {
-        merge.feed(file, offset, (await storage.read(name, { offset, length, ...(signal === undefined ? {} : { signal }) })).bytes);
+        merge.feed(
+          file,
+          offset,
+          (await storage.read(name, { offset, length, ...(signal === undefined ? {} : { signal }) })).bytes,
+        );
       }
     } else {
       for (let index = 0; index < step.count; index++) {

@@ -43,7 +43,8 @@ export function fromBytes(value: Uint8Array): Uint8Array | undefined {
 
 /** Sets the fields that have a value. */
 export function fill<M extends object>(message: M, fields: Readonly<Record<string, unknown>>): M {
-  for (const [name, value] of Object.entries(fields)) if (value !== undefined) (message as Record<string, unknown>)[name] = value;
+  for (const [name, value] of Object.entries(fields))
+    if (value !== undefined) (message as Record<string, unknown>)[name] = value;
   return message;
 }
 
@@ -65,7 +66,11 @@ export function fromSpan(span: Span): pb.Span {
 }
 
 export function toCounts(message: pb.RowCount.$Properties | null | undefined): RowCounts {
-  return { dataSize: toSigned(message?.dataSize), rows: toSigned(message?.rows), indexEntries: toSigned(message?.indexEntries) };
+  return {
+    dataSize: toSigned(message?.dataSize),
+    rows: toSigned(message?.rows),
+    indexEntries: toSigned(message?.indexEntries),
+  };
 }
 
 export function fromCounts(counts: RowCounts): pb.RowCount {

@@ -2,7 +2,12 @@ import { readFileSync, readdirSync, existsSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decodeManifest, decodePartitionDescriptor, encodeManifest, encodePartitionDescriptor, EMPTY_FILE, EMPTY_MANIFEST } from '#src/manifest/index.js';
+import {
+  decodeManifest,
+  decodePartitionDescriptor,
+  encodeManifest,
+  encodePartitionDescriptor,
+} from '#src/manifest/index.js';
 import { equalBytes } from '#src/keys/index.js';
 
 const FIXTURES = new URL('../../../shared/fixtures/cockroach-backups/', import.meta.url).pathname;
@@ -10,7 +15,9 @@ const there = existsSync(FIXTURES);
 if (!there) console.warn(`skipped: manifests of real CockroachDB backups, because ${FIXTURES} does not exist`);
 
 const files = there
-  ? readdirSync(FIXTURES, { recursive: true, encoding: 'utf8' }).filter((name) => /(^|\/)(BACKUP|BACKUP_MANIFEST|BACKUP_PART_[^/]*)$/.test(name) && !name.includes('encrypted'))
+  ? readdirSync(FIXTURES, { recursive: true, encoding: 'utf8' }).filter(
+      (name) => /(^|\/)(BACKUP|BACKUP_MANIFEST|BACKUP_PART_[^/]*)$/.test(name) && !name.includes('encrypted'),
+    )
   : [];
 
 describe.skipIf(!there)('real manifests', () => {
@@ -20,7 +27,9 @@ describe.skipIf(!there)('real manifests', () => {
     if (name.includes('BACKUP_PART')) {
       const part = decodePartitionDescriptor(bytes, name);
       expect(equalBytes(encodePartitionDescriptor(part), bytes)).toBe(true);
-      expect(equalBytes(encodePartitionDescriptor({ ...part, files: part.files.map((file) => ({ ...file })) }), bytes)).toBe(true);
+      expect(
+        equalBytes(encodePartitionDescriptor({ ...part, files: part.files.map((file) => ({ ...file })) }), bytes),
+      ).toBe(true);
       return;
     }
     const manifest = decodeManifest(bytes, name);
