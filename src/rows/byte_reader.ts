@@ -22,7 +22,10 @@ export class ByteReader {
   /** Opens the window [pos, end). */
   seek(pos: number, end: number): void {
     if (pos < 0 || pos > end || end > this.bytes.length) {
-      throw new SpanvaultError('SV_CORRUPT_VALUE', `window [${pos}, ${end}) lies outside a buffer of ${this.bytes.length} bytes`);
+      throw new SpanvaultError(
+        'SV_CORRUPT_VALUE',
+        `window [${pos}, ${end}) lies outside a buffer of ${this.bytes.length} bytes`,
+      );
     }
     this.pos = pos;
     this.end = end;
@@ -33,7 +36,10 @@ export class ByteReader {
   }
 
   fail(what: string): SpanvaultError {
-    return new SpanvaultError('SV_CORRUPT_VALUE', `${what} at byte ${this.pos} is malformed or cut (${this.remaining} bytes left)`);
+    return new SpanvaultError(
+      'SV_CORRUPT_VALUE',
+      `${what} at byte ${this.pos} is malformed or cut (${this.remaining} bytes left)`,
+    );
   }
 
   /** Next byte without moving; -1 at the end. */

@@ -1,4 +1,4 @@
-import type { Json } from './json.js';
+import { type Json, isJsonArray } from './json.js';
 
 /*
  * One SQL value, exact. Plain JavaScript values stand for the common types, tagged objects for the rest:
@@ -188,7 +188,7 @@ export function isComposite(datum: Datum): boolean {
 
 function jsonIsComposite(value: Json): boolean {
   if (value === null || typeof value !== 'object') return false;
-  if (Array.isArray(value)) return value.some(jsonIsComposite);
+  if (isJsonArray(value)) return value.some(jsonIsComposite);
   if (value.kind === 'decimal') return value.coefficient % 10n === 0n;
   return value.entries.some(([, member]) => jsonIsComposite(member));
 }

@@ -2,8 +2,20 @@ import { SpanvaultError } from '../fault/index.js';
 import type { Decimal } from './datum.js';
 
 export const DECIMAL_NAN: Decimal = { kind: 'decimal', form: 'nan', negative: false, coefficient: 0n, exponent: 0 };
-export const DECIMAL_INFINITY: Decimal = { kind: 'decimal', form: 'infinite', negative: false, coefficient: 0n, exponent: 0 };
-export const DECIMAL_NEGATIVE_INFINITY: Decimal = { kind: 'decimal', form: 'infinite', negative: true, coefficient: 0n, exponent: 0 };
+export const DECIMAL_INFINITY: Decimal = {
+  kind: 'decimal',
+  form: 'infinite',
+  negative: false,
+  coefficient: 0n,
+  exponent: 0,
+};
+export const DECIMAL_NEGATIVE_INFINITY: Decimal = {
+  kind: 'decimal',
+  form: 'infinite',
+  negative: true,
+  coefficient: 0n,
+  exponent: 0,
+};
 
 export function makeDecimal(negative: boolean, coefficient: bigint, exponent: number): Decimal {
   return { kind: 'decimal', form: 'finite', negative, coefficient, exponent };
@@ -43,14 +55,18 @@ export function parseDecimal(text: string): Decimal {
   const match = DECIMAL_TEXT.exec(trimmed);
   if (match === null || (match[2] === '' && (match[3] ?? '') === '')) {
     const special = /^([+-]?)(nan|inf|infinity)$/i.exec(trimmed);
-    if (special === null) throw new SpanvaultError('SV_USAGE', `could not parse ${JSON.stringify(text)} as type decimal`);
+    if (special === null)
+      throw new SpanvaultError('SV_USAGE', `could not parse ${JSON.stringify(text)} as type decimal`);
     if (special[2]!.toLowerCase() === 'nan') return DECIMAL_NAN;
     return special[1] === '-' ? DECIMAL_NEGATIVE_INFINITY : DECIMAL_INFINITY;
   }
   const fraction = match[3] ?? '';
   const exponent = Number(match[4] ?? '0') - fraction.length;
   if (Math.abs(exponent) > MAX_EXPONENT) {
-    throw new SpanvaultError('SV_USAGE', `could not parse ${JSON.stringify(text)} as type decimal: exponent out of range`);
+    throw new SpanvaultError(
+      'SV_USAGE',
+      `could not parse ${JSON.stringify(text)} as type decimal: exponent out of range`,
+    );
   }
   return makeDecimal(match[1] === '-', BigInt(`${match[2]}${fraction}`), exponent);
 }
@@ -75,5 +91,5 @@ export function limitDecimal(value: Decimal, precision: number, scale: number): 
       `value with precision ${precision}, scale ${scale} must round to an absolute value less than ${whole === 0 ? '1' : `10^${whole}`}`,
     );
   }
-  return makeDecimal(value.negative && coefficient !== 0n ? true : value.negative, coefficient, -scale);
+  return makeDecimal(value.negative, coefficient, -scale);
 }

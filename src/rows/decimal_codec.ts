@@ -68,7 +68,8 @@ function writeOrderedExponent(writer: ByteWriter, negative: boolean, power: numb
 /** Reads the ordered form. @throws SpanvaultError SV_CORRUPT_VALUE */
 export function readOrderedDecimal(reader: ByteReader, descending: boolean): Decimal {
   const value = readOrderedAscending(reader);
-  return descending && value.coefficient !== 0n ? negateDecimal(value) : descending && value.form === 'infinite' ? negateDecimal(value) : value;
+  const isZero = value.form === 'finite' && value.coefficient === 0n;
+  return descending && !isZero ? negateDecimal(value) : value;
 }
 
 function readOrderedAscending(reader: ByteReader): Decimal {

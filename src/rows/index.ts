@@ -4,4 +4,12 @@
  * Must not read descriptors (the catalog fills schema.ts), do I/O, or know SSTs, MVCC versions and statements.
  */
 export * from './datum.js';
+export * from './decimal.js';
+export * from './fingerprint.js';
+export * from './json.js';
+export * from './roach_value.js';
+export * from './row_decoder.js';
+export * from './row_encoder.js';
 export * from './schema.js';
+export { bytesText, datumText } from './text.js';
+export { IndexLayout, columnOrdinals, indexPrefix } from './index_layout.js';

@@ -23,7 +23,13 @@ export function makeJsonObject(entries: readonly (readonly [string, Json])[]): J
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that JSON escapes
 const ESCAPED = /["\\\u0000-\u001f]/g;
 
-const SHORT_ESCAPES: Readonly<Record<string, string>> = { '"': '\\"', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+const SHORT_ESCAPES: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  '\\': '\\\\',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+};
 
 /** A quoted string; control characters other than \n \r \t become \u00xx (CockroachDB knows no \b and \f). */
 function stringText(text: string): string {
@@ -35,11 +41,12 @@ export function jsonText(value: Json): string {
   if (value === null) return 'null';
   if (typeof value === 'boolean') return value ? 'true' : 'false';
   if (typeof value === 'string') return stringText(value);
-  if (isArray(value)) return `[${value.map(jsonText).join(', ')}]`;
+  if (isJsonArray(value)) return `[${value.map(jsonText).join(', ')}]`;
   if (value.kind === 'decimal') return value.form === 'finite' ? decimalText(value) : `"${decimalText(value)}"`;
   return `{${value.entries.map(([key, member]) => `${stringText(key)}: ${jsonText(member)}`).join(', ')}}`;
 }
 
-function isArray(value: Json): value is readonly Json[] {
+/** Narrowing that Array.isArray does not give for readonly arrays. */
+export function isJsonArray(value: Json): value is readonly Json[] {
   return Array.isArray(value);
 }

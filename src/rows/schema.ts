@@ -40,7 +40,16 @@ export const TYPE_FAMILY = {
 } as const;
 
 /** PostgreSQL object ids that change how a type of one family behaves. */
-export const TYPE_OID = { char: 18, name: 19, int2vector: 22, oidvector: 30, bpchar: 1042, varchar: 1043, varbit: 1562, bit: 1560 } as const;
+export const TYPE_OID = {
+  char: 18,
+  name: 19,
+  int2vector: 22,
+  oidvector: 30,
+  bpchar: 1042,
+  varchar: 1043,
+  varbit: 1562,
+  bit: 1560,
+} as const;
 
 /** One member of an enum, in the order of the physical bytes. */
 export interface EnumMember {
