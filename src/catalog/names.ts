@@ -20,10 +20,17 @@ const RESERVED = new Set(
   work`.split(/\s+/),
 );
 
+const BARE_NAME = /^[a-z_\u0080-\uffff][a-z0-9_$\u0080-\uffff]*$/;
+
 /** A name as CockroachDB prints it. */
 export function quoteName(name: string): string {
-  if (/^[a-z_\u0080-\uffff][a-z0-9_$\u0080-\uffff]*$/.test(name) && !RESERVED.has(name)) return name;
+  if (BARE_NAME.test(name) && !RESERVED.has(name)) return name;
   return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A name where the grammar takes reserved words too, as for the index of `t@index`. */
+export function quoteUnrestrictedName(name: string): string {
+  return BARE_NAME.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
 /** A dotted SQL name or pattern; `*` stands alone as the last part. */
