@@ -303,7 +303,9 @@ function changePlace(
     const current = ownZone(zones, place);
     const cleared = place.id === DEFAULT_ZONE_ID ? DEFAULT_ZONE : { ...EMPTY_ZONE, subzones: current.subzones };
     own = change.kind === 'default' ? cleared : applySettings(current, change.settings, parent);
-    const complete = inherit({ ...own, subzones: [] }, parent);
+    // A value that is set counts as it is, also a 0 that inheritance would take for absent.
+    const inherited = { ...inherit(change.kind === 'default' ? own : current, parent), subzones: [] };
+    const complete = change.kind === 'default' ? inherited : applySettings(inherited, change.settings, parent);
     validateNoRepeatedKeys(complete);
     validateAgainstNodes(complete, nodes);
     validateZone(complete);
