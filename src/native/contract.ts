@@ -58,7 +58,14 @@ export interface SstFileFacts {
 
 /** One SST being written; a new one per file. Output is handed over in parts of any size that JavaScript owns. */
 export interface NativeSstWriter {
-  write(bytes: Uint8Array, offsets: Uint32Array, count: number, from: number, out: Uint8Array, outPos: number): SstWriteProgress;
+  write(
+    bytes: Uint8Array,
+    offsets: Uint32Array,
+    count: number,
+    from: number,
+    out: Uint8Array,
+    outPos: number,
+  ): SstWriteProgress;
   /** Call until `done`; each call fills `out` from `outPos`. */
   finish(out: Uint8Array, outPos: number): { readonly outPos: number; readonly done: boolean };
   /** Valid after finish reported done. */
@@ -116,7 +123,10 @@ export type MergeStep =
   /** `count` entries are in the buffers handed in; more may follow. */
   | { readonly kind: 'batch'; readonly count: number; readonly bytesUsed: number }
   /** Read [offset, offset+length) of file `file` and call feed, then call next again. Several may be outstanding. */
-  | { readonly kind: 'need'; readonly needs: readonly { readonly file: number; readonly offset: number; readonly length: number }[] }
+  | {
+      readonly kind: 'need';
+      readonly needs: readonly { readonly file: number; readonly offset: number; readonly length: number }[];
+    }
   /** The next entry alone does not fit: hand in at least this many bytes. */
   | { readonly kind: 'grow'; readonly bytes: number }
   | { readonly kind: 'done' };
@@ -160,7 +170,10 @@ export interface SstReport {
 
 /** A scan of the embedded store; reads a snapshot taken at creation. */
 export interface NativeScan {
-  /** Fills a batch with what the options select; 'done' when the span is finished; 'grow' as in MergeStep. */
+  /**
+   * Fills a batch with what the options select; 'done' when the span is finished; 'grow' as in MergeStep. A batch of
+   * count 0 is possible: the call visited only versions that are not selected; call again.
+   */
   next(
     bytes: Uint8Array,
     offsets: Uint32Array,
@@ -184,6 +197,23 @@ export interface NativeScanOptions {
   readonly dropTombstones: boolean;
 }
 
+/** Rows of `kv (k INT8 PRIMARY KEY, v BYTES)`, column ids 1 and 2, for benches and demonstrations. */
+export interface FillOptions {
+  readonly tableId: number;
+  /** `k` of the first row; the following count up. */
+  readonly firstRow: number;
+  readonly rows: number;
+  /** Bytes of `v`, at most 1 MiB. */
+  readonly valueBytes: number;
+  /** Fraction of `v` that a compressor can remove, 0 to 1. */
+  readonly compressibility: number;
+  readonly seed: number;
+  /** Wall time of every row's version. */
+  readonly wall: bigint;
+  /** Compute value checksums, or leave them 0. */
+  readonly checksums: boolean;
+}
+
 /** Size facts of a span of the embedded store, for splitting ranges. */
 export interface SpanStats {
   readonly entries: number;
@@ -202,7 +232,11 @@ export interface NativeStore {
   /** Closes when the last opener has closed. */
   closeStore(store: number): void;
   /** Newest version at or before `asOf`: its timestamp and value; null when none; tombstones are returned (empty value). */
-  storeGet(store: number, key: Uint8Array, asOf: NativeTimestamp): { readonly timestamp: NativeTimestamp; readonly value: Uint8Array } | null;
+  storeGet(
+    store: number,
+    key: Uint8Array,
+    asOf: NativeTimestamp,
+  ): { readonly timestamp: NativeTimestamp; readonly value: Uint8Array } | null;
   /**
    * One atomic, durable transaction: puts of a packed batch (engine keys, any order), user-key spans whose every version
    * is erased first, and metadata puts (`value` null deletes).
@@ -216,12 +250,26 @@ export interface NativeStore {
   /** Bulk put of a sorted packed batch, fastest path; durable only after storeSync. */
   storeIngest(store: number, bytes: Uint8Array, offsets: Uint32Array, count: number): void;
   storeSync(store: number): void;
+  /**
+   * Erases every version of keys in [startKey, endKey), at most about `limitBytes` of them per call, so that spans of any size
+   * go in bounded steps. Returns the key to go on with, null when the span is empty. Durable only after storeSync or
+   * the next storeCommit.
+   */
+  storeErase(store: number, startKey: Uint8Array, endKey: Uint8Array, limitBytes: number): Uint8Array | null;
   storeMetaGet(store: number, key: string): Uint8Array | null;
   /** All metadata records whose key begins with `prefix`, in key order. */
   storeMetaList(store: number, prefix: string): readonly { readonly key: string; readonly value: Uint8Array }[];
   storeScan(store: number, options: NativeScanOptions): NativeScan;
+  /** Ingests rows at the speed of the store (call it in steps of some 100 MB); returns user key + value bytes. Durable only after storeSync. */
+  fillKv(store: number, options: FillOptions): number;
   /** Walks a span and proposes split keys; `limitBytes` bounds the walk of one call, `resumeKey` continues it (null = finished). */
-  storeStats(store: number, startKey: Uint8Array, endKey: Uint8Array, splitBytes: number, limitBytes: number): SpanStats & { readonly resumeKey: Uint8Array | null };
+  storeStats(
+    store: number,
+    startKey: Uint8Array,
+    endKey: Uint8Array,
+    splitBytes: number,
+    limitBytes: number,
+  ): SpanStats & { readonly resumeKey: Uint8Array | null };
 }
 
 /** Objects of memory:// storage, shared by every thread of the process. */
@@ -240,7 +288,13 @@ export interface NativeKernels {
   crc32c(bytes: Uint8Array, seed: number): number;
   crc32Ieee(bytes: Uint8Array): number;
   /** Compresses `input` in blocks of `blockBytes` into scratch, CRCs each and copies it once; returns compressed bytes. The ceiling of an encoder. */
-  codecCeiling(input: Uint8Array, compression: Compression, level: number, blockBytes: number, scratch: Uint8Array): number;
+  codecCeiling(
+    input: Uint8Array,
+    compression: Compression,
+    level: number,
+    blockBytes: number,
+    scratch: Uint8Array,
+  ): number;
 }
 
 /** The whole native module. */

@@ -1,0 +1,29 @@
+//! The embedded store: MVCC key/value data and a small table of metadata records in one LMDB environment.
+//!
+//! Owns the environment (opened once per process, shared by all threads through a handle), its durability, its
+//! resident memory, and the loops that scan, ingest, erase and measure. Also owns the objects of `memory://`, the other
+//! thing that all threads of a process share. Must not know of Node, of JavaScript values, or of backups: keys and
+//! values are engine keys and MVCC values (crdb-format.md 4.1, 4.2) and nothing looks into a value.
+
+mod durability;
+mod fault;
+mod fill;
+mod keys;
+mod memory;
+mod order;
+mod read;
+mod registry;
+mod resident;
+mod scan;
+mod stats;
+mod store;
+mod write;
+
+pub use fill::{FillOptions, fill_kv};
+pub use memory::{MemoryObjects, memory_objects};
+pub use read::Version;
+pub use registry::{close_store, open_store, store};
+pub use scan::{Scan, ScanMode, ScanOptions, ScanStep};
+pub use stats::SpanStats;
+pub use store::Store;
+pub use write::MetaPut;

@@ -1,0 +1,67 @@
+//! Sizes of spans and where to cut them.
+
+use std::ops::Bound;
+
+use spanvault_core::engine_key::row_prefix;
+use spanvault_core::fault::Fault;
+
+use crate::fault::{Doing, Result};
+use crate::keys;
+use crate::resident::Touched;
+use crate::store::Store;
+
+/// What a walk of a span found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SpanStats {
+    /// Versions.
+    pub entries: u64,
+    /// User key and value bytes of every version.
+    pub bytes: u64,
+    /// User keys, first of their row, that cut the span into pieces of about the asked size.
+    pub split_keys: Vec<Vec<u8>>,
+    /// User key to go on with; `None` when the walk reached the end. Entries and bytes are those before it.
+    pub resume_key: Option<Vec<u8>>,
+}
+
+impl Store {
+    /// Walks `[start_key, end_key)` and proposes a split key whenever `split_bytes` have gone by and a row begins. After
+    /// `limit_bytes` it stops at the next row, and the size since the last split key is forgotten: ask for several
+    /// times `split_bytes`.
+    pub fn stats(&self, start_key: &[u8], end_key: &[u8], split_bytes: u64, limit_bytes: u64) -> Result<SpanStats> {
+        if split_bytes == 0 || limit_bytes == 0 {
+            return Err(Fault::usage("split size and limit of a walk must be at least 1 byte"));
+        }
+        let txn = self.snapshot()?;
+        let start = keys::bare(start_key);
+        let mut stats = SpanStats::default();
+        let (mut row, mut piece): (Option<&[u8]>, u64) = (None, 0);
+        let mut touched = Touched::default();
+        let entries = self.mvcc.range(&txn, &(Bound::Included(&start[..]), Bound::Unbounded)).doing("walk a span")?;
+        for entry in entries {
+            let (engine, value) = entry.doing("walk a span")?;
+            let (user, _) = keys::split(engine)?;
+            if user >= end_key {
+                break;
+            }
+            if piece >= split_bytes || stats.bytes >= limit_bytes {
+                let begins = row_prefix(user);
+                if row.is_some_and(|row| row != begins) {
+                    if stats.bytes >= limit_bytes {
+                        stats.resume_key = Some(begins.to_vec());
+                        break;
+                    }
+                    stats.split_keys.push(begins.to_vec());
+                    piece = 0;
+                }
+            }
+            row = Some(row_prefix(user));
+            let size = (user.len() + value.len()) as u64;
+            stats.entries += 1;
+            stats.bytes += size;
+            piece += size;
+            touched.note(engine, value);
+            touched.settle(&self.mapping);
+        }
+        Ok(stats)
+    }
+}

@@ -1,0 +1,106 @@
+import { SpanvaultError } from '../fault/index.js';
+import type {
+  NativeMerge,
+  NativeModule,
+  NativeScan,
+  NativeScanOptions,
+  NativeSstWriter,
+  NativeTimestamp,
+} from './contract.js';
+import { guarded } from './faults.js';
+
+/** What the module itself exports: the contract but for the shape of one call, and what its own tests need. */
+interface RawModule extends Omit<NativeModule, 'storeScan'> {
+  storeScan(
+    store: number,
+    startKey: Uint8Array,
+    endKey: Uint8Array,
+    asOf: NativeTimestamp,
+    after: NativeTimestamp | null,
+    mode: NativeScanOptions['mode'],
+    dropTombstones: boolean,
+  ): NativeScan;
+  nativeFaultCodes(): string[];
+  panicForTest(): void;
+}
+
+/** The loader that `npm run build:native` writes beside the binary; the same path from src/ and from dist/. */
+const LOADER = new URL('../../native/binding/index.js', import.meta.url);
+
+async function load(): Promise<RawModule> {
+  try {
+    return (await import(LOADER.href)) as RawModule;
+  } catch (cause) {
+    throw new SpanvaultError('SV_INTERNAL', 'the native module does not load: build it with `npm run build:native`', {
+      cause,
+    });
+  }
+}
+
+const raw = await load();
+
+function guardScan(scan: NativeScan): NativeScan {
+  return {
+    next: guarded((bytes, offsets) => scan.next(bytes, offsets)),
+    bytesVisited: guarded(() => scan.bytesVisited()),
+    close: guarded(() => scan.close()),
+  };
+}
+
+function guardWriter(writer: NativeSstWriter): NativeSstWriter {
+  return {
+    write: guarded((bytes, offsets, count, from, out, outPos) =>
+      writer.write(bytes, offsets, count, from, out, outPos),
+    ),
+    finish: guarded((out, outPos) => writer.finish(out, outPos)),
+    facts: guarded(() => writer.facts()),
+  };
+}
+
+function guardMerge(merge: NativeMerge): NativeMerge {
+  return {
+    addFile: guarded((file) => merge.addFile(file)),
+    feed: guarded((file, offset, bytes) => merge.feed(file, offset, bytes)),
+    next: guarded((bytes, offsets) => merge.next(bytes, offsets)),
+    facts: guarded(() => merge.facts()),
+  };
+}
+
+/**
+ * The native module of this process. Calls are synchronous and throw SpanvaultError; objects that they return belong
+ * to the thread that made them.
+ */
+export const native: NativeModule = {
+  openStore: guarded(raw.openStore),
+  closeStore: guarded(raw.closeStore),
+  storeGet: guarded(raw.storeGet),
+  storeCommit: guarded(raw.storeCommit),
+  storeIngest: guarded(raw.storeIngest),
+  storeErase: guarded(raw.storeErase),
+  storeSync: guarded(raw.storeSync),
+  storeMetaGet: guarded(raw.storeMetaGet),
+  storeMetaList: guarded(raw.storeMetaList),
+  storeScan: guarded((store, options) => {
+    const { startKey, endKey, asOf, after, mode, dropTombstones } = options;
+    return guardScan(raw.storeScan(store, startKey, endKey, asOf, after, mode, dropTombstones));
+  }),
+  storeStats: guarded(raw.storeStats),
+  fillKv: guarded(raw.fillKv),
+  memoryPut: guarded(raw.memoryPut),
+  memoryGet: guarded(raw.memoryGet),
+  memorySize: guarded(raw.memorySize),
+  memoryDelete: guarded(raw.memoryDelete),
+  memoryList: guarded(raw.memoryList),
+  crc32c: guarded(raw.crc32c),
+  crc32Ieee: guarded(raw.crc32Ieee),
+  codecCeiling: guarded(raw.codecCeiling),
+  newSstWriter: guarded((options) => guardWriter(raw.newSstWriter(options))),
+  newMerge: guarded((options) => guardMerge(raw.newMerge(options))),
+  describeSst: guarded(raw.describeSst),
+};
+
+/** Codes that native code raises, and a call that panics: for the tests of this room. */
+export const nativeSelfTest = {
+  faultCodes: guarded(raw.nativeFaultCodes),
+  panic: guarded(raw.panicForTest),
+};
