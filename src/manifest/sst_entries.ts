@@ -1,14 +1,10 @@
 import { SpanvaultError, invariant, throwIfAborted } from '../fault/index.js';
 import { compareMvccKeys, decodeEngineKey } from '../keys/index.js';
-import { native } from '../native/index.js';
+import { type BatchEntry, allocateBatch, filledBatch, iterateBatch, native, packBatch } from '../native/index.js';
 import type { ExternalStorage } from '../storage/index.js';
 
-/** One entry of a small metadata SST. */
-export interface SstEntry {
-  /** Engine key (crdb-format.md 4.1). */
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-}
+/** One entry of a small metadata SST: an engine key (crdb-format.md 4.1) and bytes. */
+export type SstEntry = BatchEntry;
 
 /** Entries packed per native call, and the memory that they share. */
 const BATCH_ENTRIES = 4096;
@@ -41,7 +37,7 @@ export async function writeSst(storage: ExternalStorage, name: string, entries: 
   };
   try {
     for (let from = 0; from < sorted.length; ) {
-      const batch = packBatch(sorted, from);
+      const batch = packBatch(sorted.slice(from, batchEnd(sorted, from)));
       for (let next = 0; next < batch.count; ) {
         const progress = sst.write(batch.bytes, batch.offsets, batch.count, next, part, filled);
         next = progress.next;
@@ -64,30 +60,15 @@ export async function writeSst(storage: ExternalStorage, name: string, entries: 
   }
 }
 
-function packBatch(
-  entries: readonly SstEntry[],
-  from: number,
-): { readonly bytes: Uint8Array; readonly offsets: Uint32Array; readonly count: number } {
-  let to = from;
+/** How many entries from `from` on fit one call. */
+function batchEnd(entries: readonly SstEntry[], from: number): number {
   let size = 0;
-  while (to < entries.length && to - from < BATCH_ENTRIES && (to === from || size < BATCH_BYTES)) {
+  let to = from;
+  while (to < entries.length && to - from < BATCH_ENTRIES && size < BATCH_BYTES) {
     size += entries[to]!.key.length + entries[to]!.value.length;
     to++;
   }
-  const bytes = new Uint8Array(size);
-  const offsets = new Uint32Array(2 * (to - from) + 1);
-  let at = 0;
-  for (let index = from; index < to; index++) {
-    const { key, value } = entries[index]!;
-    offsets[2 * (index - from)] = at;
-    bytes.set(key, at);
-    at += key.length;
-    offsets[2 * (index - from) + 1] = at;
-    bytes.set(value, at);
-    at += value.length;
-  }
-  offsets[2 * (to - from)] = at;
-  return { bytes, offsets, count: to - from };
+  return to;
 }
 
 /** Entries of an SST in order, fetched in windows; every block is checked. @throws SpanvaultError SV_CORRUPT_SST, SV_STORAGE_NOT_FOUND */
@@ -116,16 +97,15 @@ export async function* readSst(storage: ExternalStorage, name: string, signal?: 
     endKey: nothing,
     endInclusive: false,
   });
-  let bytes = new Uint8Array(BATCH_BYTES);
-  const offsets = new Uint32Array(2 * BATCH_ENTRIES + 1);
+  let memory = allocateBatch(BATCH_BYTES, BATCH_ENTRIES);
   for (;;) {
     throwIfAborted(signal);
-    const step = merge.next(bytes, offsets);
+    const step = merge.next(memory.bytes, memory.offsets);
     if (step.kind === 'done') return;
     if (step.kind === 'grow') {
       if (step.bytes > fileBytes * 256 + BATCH_BYTES)
         throw new SpanvaultError('SV_CORRUPT_SST', `${shown} claims an entry of ${step.bytes} bytes`);
-      bytes = new Uint8Array(step.bytes);
+      memory = allocateBatch(step.bytes, BATCH_ENTRIES);
     } else if (step.kind === 'need') {
       for (const { file, offset, length } of step.needs) {
         merge.feed(
@@ -135,11 +115,9 @@ export async function* readSst(storage: ExternalStorage, name: string, signal?: 
         );
       }
     } else {
-      for (let index = 0; index < step.count; index++) {
-        const [start, middle, end] = [offsets[2 * index]!, offsets[2 * index + 1]!, offsets[2 * index + 2]!];
-        // Copies: the buffers are filled again by the next call.
-        yield { key: bytes.slice(start, middle), value: bytes.slice(middle, end) };
-      }
+      // Copies: the memory is filled again by the next call.
+      for (const { key, value } of iterateBatch(filledBatch(memory, step.count)))
+        yield { key: key.slice(), value: value.slice() };
     }
   }
 }

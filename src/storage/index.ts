@@ -14,7 +14,7 @@ export {
 export { MemoryStorage } from './memory.js';
 export { checkName, compareNames } from './names.js';
 export { NodelocalStorage } from './nodelocal.js';
-export { directoryConfig, openStorage } from './open.js';
+export { type StorageDriver, directoryConfig, openStorage, registerDriver } from './open.js';
 export { isSecretParameter, redactUri } from './redact.js';
 export { checkScheme } from './schemes.js';
 export {

@@ -1,10 +1,29 @@
 import { SpanvaultError } from '../fault/index.js';
 import { native } from '../native/index.js';
-import type { ExternalStorage, StorageConfig } from './contract.js';
+import type { ExternalStorage, StorageConfig, StorageSettings } from './contract.js';
 import { MemoryStorage } from './memory.js';
 import { NodelocalStorage } from './nodelocal.js';
-import { checkScheme } from './schemes.js';
-import { joinUri, parseUri, withoutLocality } from './uri.js';
+import { checkScheme, registerScheme } from './schemes.js';
+import { type StorageUri, joinUri, parseUri, withoutLocality } from './uri.js';
+
+/** A driver of the user's own. */
+export interface StorageDriver {
+  /** Query parameters that its URIs may have; upper case by convention. */
+  readonly parameters: readonly string[];
+  open(uri: StorageUri, settings: StorageSettings): ExternalStorage;
+}
+
+const drivers = new Map<string, StorageDriver>();
+
+/**
+ * Adds a driver for a scheme that none of ours uses, in this thread: a worker thread needs its own call, so a module that
+ * registers belongs into the module of the source's or sink's worker half too. storageConformance checks a driver.
+ * @throws SpanvaultError SV_USAGE for a scheme that is taken
+ */
+export function registerDriver(scheme: string, driver: StorageDriver): void {
+  registerScheme(scheme, driver.parameters);
+  drivers.set(scheme, driver);
+}
 
 /**
  * Opens a location; no I/O happens before the first call. COCKROACH_LOCALITY says something of a list of locations and
@@ -14,6 +33,8 @@ import { joinUri, parseUri, withoutLocality } from './uri.js';
 export function openStorage(config: StorageConfig): ExternalStorage {
   const uri = withoutLocality(parseUri(config.uri));
   checkScheme(uri);
+  const driver = drivers.get(uri.scheme);
+  if (driver !== undefined) return driver.open(uri, config.settings);
   switch (uri.scheme) {
     case 'nodelocal':
       return new NodelocalStorage(uri, config.settings);

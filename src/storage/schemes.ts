@@ -47,13 +47,23 @@ const SCHEMES: Readonly<Record<string, Scheme>> = {
   external: { label: 'external', parameters: undefined, supported: false },
 };
 
+const registered = new Map<string, Scheme>();
+
+/** Makes a user's scheme known. @throws SpanvaultError SV_USAGE for one that is taken or no scheme */
+export function registerScheme(scheme: string, parameters: readonly string[]): void {
+  if (!/^[a-z][a-z0-9+.-]*$/.test(scheme) || Object.hasOwn(SCHEMES, scheme) || registered.has(scheme)) {
+    throw new SpanvaultError('SV_USAGE', `storage scheme ${JSON.stringify(scheme)} is taken or not a scheme`);
+  }
+  registered.set(scheme, { label: scheme, parameters, supported: true });
+}
+
 /**
  * Checks scheme and parameters without opening anything, so that a statement is refused before it starts.
  * COCKROACH_LOCALITY is allowed everywhere.
  * @throws SpanvaultError SV_URI for an unknown scheme or parameter, SV_NOT_SUPPORTED for a scheme without a driver
  */
 export function checkScheme(uri: StorageUri): void {
-  const scheme = Object.hasOwn(SCHEMES, uri.scheme) ? SCHEMES[uri.scheme] : undefined;
+  const scheme = Object.hasOwn(SCHEMES, uri.scheme) ? SCHEMES[uri.scheme] : registered.get(uri.scheme);
   const shown = redactUri(printUri(uri));
   if (scheme === undefined) {
     throw new SpanvaultError('SV_URI', `unsupported storage scheme: ${JSON.stringify(uri.scheme)}`, {

@@ -2,9 +2,8 @@ import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { storageConformance } from '#src/conformance/storage.js';
-import { NodelocalStorage } from '#src/storage/nodelocal.js';
-import { parseUri } from '#src/storage/uri.js';
+import { storageConformance } from '#src/conformance/index.js';
+import { NodelocalStorage, parseUri } from '#src/storage/index.js';
 
 const open = (uri: string, externalIODir: string, selfNode?: number) =>
   new NodelocalStorage(parseUri(uri), { externalIODir, ...(selfNode === undefined ? {} : { selfNode }) });
