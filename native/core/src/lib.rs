@@ -4,25 +4,36 @@
 //! hand in bytes and output memory and get bytes and numbers back. Bytes from files are untrusted; no input may panic.
 
 pub mod batch;
-pub mod block_builder;
+mod block_builder;
 pub mod block_iter;
+mod block_output;
 pub mod checksum;
 pub mod codec;
 pub mod columnar;
 pub mod cursor;
+mod data_block;
+pub mod emit;
 pub mod engine_key;
+pub mod entries;
 pub mod fault;
 pub mod flaw;
 pub mod footer;
 pub mod merge;
+pub mod minlz;
+pub mod ordered;
 pub mod properties;
-pub mod properties_writer;
+mod properties_writer;
+pub mod range_key;
 pub mod reader;
 pub mod rewrite;
 pub mod row_boundary;
+pub mod selection;
+pub mod source;
 pub mod sst_writer;
 pub mod value;
+pub mod value_block;
 pub mod varint;
 pub mod verify;
+pub mod windows;
 
 pub use fault::{Code, Fault};

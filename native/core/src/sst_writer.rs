@@ -1,1 +1,366 @@
-//! The SST writer.
+//! The SST writer: packed batches in, parts of a RocksDBv2 table out (sst-format.md 16; crdb-format.md 6 and 15).
+//!
+//! Owns the life of one file: data blocks, single-level index, tail, facts. The bytes of a file depend on its entries
+//! and options alone, never on how batches and parts were cut. Memory: one block, the index, and a spill of at most one
+//! block and the tail. Must not do I/O.
+
+use crate::batch::Batch;
+use crate::block_builder::{BlockBuilder, INDEX_INTERVAL};
+use crate::block_output::{BlockOutput, TRAILER_LEN};
+use crate::codec::{Compression, Compressor};
+use crate::data_block::{BlockRules, DataBlock, Entries, Stop};
+use crate::engine_key::{self, SEPARATOR_TRAILER, SET_TRAILER, TRAILER_BYTES};
+use crate::fault::{Fault, Result};
+use crate::properties_writer::{BlockHandle, TableNumbers, footer, metaindex_payload, properties_payload};
+use crate::row_boundary::RowBoundary;
+use crate::varint;
+
+/// Room beyond the block size for the last entry, restarts and trailer.
+const BLOCK_HEADROOM: usize = 4096;
+
+/// How a file is written; the fields of `NativeSstOptions`.
+#[derive(Clone, Copy, Debug)]
+pub struct SstOptions {
+    /// Codec of data blocks and index.
+    pub compression: Compression,
+    /// zstd level; ignored for the others.
+    pub level: i32,
+    /// Uncompressed size at which a data block ends.
+    pub block_bytes: usize,
+    /// Entries between full keys in a data block.
+    pub restart_interval: usize,
+    /// Size at which the file is to be ended at the next boundary.
+    pub target_file_bytes: u64,
+    /// Where a file may end.
+    pub row_boundary: RowBoundary,
+    /// Whether values are written with their checksum cleared.
+    pub clear_value_checksums: bool,
+}
+
+impl Default for SstOptions {
+    fn default() -> SstOptions {
+        SstOptions {
+            compression: Compression::Snappy,
+            level: 1,
+            block_bytes: 32 << 10,
+            restart_interval: 16,
+            target_file_bytes: 128 << 20,
+            row_boundary: RowBoundary::Sql,
+            clear_value_checksums: true,
+        }
+    }
+}
+
+impl SstOptions {
+    fn check(&self) -> Result<()> {
+        if !(64..=256 << 20).contains(&self.block_bytes) {
+            return Err(Fault::usage(format!("block size {} is not in 64..{}", self.block_bytes, 256 << 20)));
+        }
+        if !(1..=1 << 20).contains(&self.restart_interval) {
+            return Err(Fault::usage(format!("restart interval {} is not in 1..{}", self.restart_interval, 1 << 20)));
+        }
+        if self.target_file_bytes == 0 {
+            return Err(Fault::usage("target file size is 0"));
+        }
+        Ok(())
+    }
+}
+
+/// Why a call of [`SstWriter::write`] returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The batch is consumed.
+    Input,
+    /// The output memory is full: hand over another.
+    Out,
+    /// The target size is reached and entry `next` begins a new row: finish this file.
+    Cut,
+}
+
+impl Reason {
+    /// The word of `SstWriteProgress.reason`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Reason::Input => "input",
+            Reason::Out => "out",
+            Reason::Cut => "cut",
+        }
+    }
+}
+
+/// Result of one call of [`SstWriter::write`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// First entry that is not encoded.
+    pub next: usize,
+    /// Filled bytes of the output memory.
+    pub out_pos: usize,
+    /// Why the call returned.
+    pub reason: Reason,
+}
+
+/// Facts of a finished file; the fields of `SstFileFacts`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SstFileFacts {
+    /// Points.
+    pub entries: u64,
+    /// Engine keys with their 8-byte trailers, as the property `rocksdb.raw.key.size`.
+    pub raw_key_bytes: u64,
+    /// Values.
+    pub raw_value_bytes: u64,
+    /// Data blocks.
+    pub data_blocks: u64,
+    /// Bytes of the whole file.
+    pub file_bytes: u64,
+    /// User key of the first entry.
+    pub first_key: Vec<u8>,
+    /// User key of the last entry.
+    pub last_key: Vec<u8>,
+    /// Rows of primary indexes, as CockroachDB counts them.
+    pub rows: u64,
+    /// Entries of other indexes.
+    pub index_entries: u64,
+    /// User keys and values.
+    pub data_bytes: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Closing,
+    Done,
+    /// After an error the file is worthless.
+    Failed,
+}
+
+/// One SST being written.
+pub struct SstWriter {
+    options: SstOptions,
+    state: State,
+    block: DataBlock,
+    /// The block under construction, when it is not built in the output itself.
+    scratch: Vec<u8>,
+    entries: Entries,
+    first_key: Vec<u8>,
+    data_blocks: u64,
+    index: BlockBuilder,
+    output: BlockOutput,
+    facts: SstFileFacts,
+}
+
+impl SstWriter {
+    /// A writer of one file.
+    ///
+    /// # Errors
+    /// `SV_USAGE` for options that no file can have.
+    pub fn new(options: SstOptions) -> Result<SstWriter> {
+        options.check()?;
+        let rules = BlockRules {
+            block_bytes: options.block_bytes,
+            restart_interval: options.restart_interval,
+            boundary: options.row_boundary,
+            clear_checksums: options.clear_value_checksums,
+        };
+        Ok(SstWriter {
+            options,
+            state: State::Open,
+            block: DataBlock::new(rules),
+            scratch: vec![0; options.block_bytes + BLOCK_HEADROOM],
+            entries: Entries::new(),
+            first_key: Vec::new(),
+            data_blocks: 0,
+            index: BlockBuilder::new(INDEX_INTERVAL),
+            output: BlockOutput::new(Compressor::new(options.compression, options.level)?),
+            facts: SstFileFacts::default(),
+        })
+    }
+
+    /// Encodes entries `from…` of a batch into `out` from `out_pos`, until the batch, `out` or the file ends. What is
+    /// behind the returned `out_pos` is undefined.
+    ///
+    /// # Errors
+    /// `SV_USAGE` when keys do not strictly ascend or are no engine keys, or for positions outside; `SV_LIMIT` for huge
+    /// entries; `SV_CORRUPT_VALUE` when the checksum of a malformed value is to be cleared. The file is lost then.
+    pub fn write(&mut self, batch: &Batch<'_>, from: usize, out: &mut [u8], out_pos: usize) -> Result<Progress> {
+        self.check_state(State::Open, "write")?;
+        if from > batch.count() || out_pos > out.len() {
+            return Err(Fault::usage(format!(
+                "write from entry {from} of {} at byte {out_pos} of {}",
+                batch.count(),
+                out.len()
+            )));
+        }
+        self.guarded(|writer| writer.encode(batch, from, out, out_pos))
+    }
+
+    /// Writes what remains of the file; call until the second result is true.
+    ///
+    /// # Errors
+    /// `SV_USAGE` for a file without entries.
+    pub fn finish(&mut self, out: &mut [u8], out_pos: usize) -> Result<(usize, bool)> {
+        if out_pos > out.len() {
+            return Err(Fault::usage(format!("finish at byte {out_pos} of {}", out.len())));
+        }
+        if self.state != State::Closing {
+            self.check_state(State::Open, "finish")?;
+        }
+        self.guarded(|writer| {
+            let mut at = writer.output.drain(out, out_pos);
+            if writer.state == State::Open {
+                at = writer.close(out, at)?;
+                writer.state = State::Closing;
+            }
+            let done = !writer.output.is_pending();
+            if done {
+                writer.state = State::Done;
+            }
+            Ok((at, done))
+        })
+    }
+
+    /// Facts of the finished file.
+    ///
+    /// # Errors
+    /// `SV_USAGE` before [`SstWriter::finish`] reported the end.
+    pub fn facts(&self) -> Result<&SstFileFacts> {
+        self.check_state(State::Done, "facts")?;
+        Ok(&self.facts)
+    }
+
+    fn check_state(&self, wanted: State, call: &str) -> Result<()> {
+        if self.state == wanted {
+            return Ok(());
+        }
+        let state = match self.state {
+            State::Open => "is not finished",
+            State::Closing => "is being finished",
+            State::Done => "is finished",
+            State::Failed => "has failed",
+        };
+        Err(Fault::usage(format!("{call} of an sst that {state}")))
+    }
+
+    fn guarded<T>(&mut self, action: impl FnOnce(&mut SstWriter) -> Result<T>) -> Result<T> {
+        let result = action(self);
+        if result.is_err() {
+            self.state = State::Failed;
+        }
+        result
+    }
+
+    fn encode(&mut self, batch: &Batch<'_>, from: usize, out: &mut [u8], out_pos: usize) -> Result<Progress> {
+        let mut at = self.output.drain(out, out_pos);
+        let mut next = from;
+        if self.output.is_pending() {
+            return Ok(Progress { next, out_pos: at, reason: Reason::Out });
+        }
+        if self.entries.count == 0 {
+            let first = batch.get(from).unwrap_or_default().0;
+            self.first_key = engine_key::user_key(first).to_vec();
+        }
+        loop {
+            // Uncompressed blocks are built where they belong, which saves a copy.
+            let direct = self.options.compression == Compression::None
+                && self.block.is_empty()
+                && out.len() - at >= self.options.block_bytes + BLOCK_HEADROOM;
+            let memory = if direct { out.get_mut(at..).unwrap_or_default() } else { &mut self.scratch[..] };
+            let file_room = self.options.target_file_bytes.saturating_sub(self.output.file_bytes());
+            let file_room = usize::try_from(file_room).unwrap_or(usize::MAX);
+            let (reached, stop) = self.block.encode_run(&mut self.entries, batch, next, memory, file_room)?;
+            next = reached;
+            if stop == Stop::Full {
+                at = self.end_block(batch.get(next).map(|entry| entry.0), direct, out, at)?;
+                if self.output.is_pending() || at == out.len() {
+                    return Ok(Progress { next, out_pos: at, reason: Reason::Out });
+                }
+                continue;
+            }
+            if let Stop::Room(needed) = stop {
+                self.scratch.resize(needed.max(self.scratch.len()), 0);
+            }
+            if direct {
+                // The caller may hand in other memory next time: keep the beginning of the block.
+                let n = self.block.len();
+                self.scratch[..n].copy_from_slice(&out[at..at + n]);
+            }
+            match stop {
+                Stop::Input => return Ok(Progress { next, out_pos: at, reason: Reason::Input }),
+                Stop::Cut => return Ok(Progress { next, out_pos: at, reason: Reason::Cut }),
+                Stop::Full | Stop::Room(_) => {}
+            }
+        }
+    }
+
+    /// Ends the block: stores it and adds its index entry, which lies before `next_key`. Returns the end in `out`.
+    fn end_block(&mut self, next_key: Option<&[u8]>, direct: bool, out: &mut [u8], at: usize) -> Result<usize> {
+        let (handle, at) = if direct {
+            let length = self.block.seal(out.get_mut(at..).unwrap_or_default());
+            self.output.seal_in_place(out, at, length)?
+        } else {
+            let length = self.block.seal(&mut self.scratch);
+            self.output.write(&self.scratch[..length], true, out, at)?
+        };
+        self.data_blocks += 1;
+        self.block.reset();
+        let usual = self.options.block_bytes + BLOCK_HEADROOM;
+        if self.scratch.len() > 4 * usual {
+            // An oversized entry is over: give its memory back.
+            self.scratch.truncate(usual);
+            self.scratch.shrink_to_fit();
+        }
+        self.add_index_entry(next_key, handle);
+        Ok(at)
+    }
+
+    fn add_index_entry(&mut self, next_key: Option<&[u8]>, handle: BlockHandle) {
+        let last = self.entries.last_key.as_slice();
+        let mut key = Vec::with_capacity(last.len() + TRAILER_BYTES);
+        let shortened = match next_key {
+            Some(next) => engine_key::separator(&mut key, last, next),
+            None => {
+                key.extend_from_slice(last);
+                false
+            }
+        };
+        key.extend_from_slice(if shortened { &SEPARATOR_TRAILER } else { &SET_TRAILER });
+        let mut value = Vec::with_capacity(2 * varint::MAX_U64);
+        handle.push(&mut value);
+        self.index.add(&key, &value);
+    }
+
+    /// Writes the last block, index, properties, metaindex and footer.
+    fn close(&mut self, out: &mut [u8], at: usize) -> Result<usize> {
+        if self.entries.count == 0 {
+            return Err(Fault::usage("an sst without entries cannot be finished"));
+        }
+        let at = self.end_block(None, false, out, at)?;
+        let data_bytes = self.output.file_bytes();
+        let index = std::mem::replace(&mut self.index, BlockBuilder::new(INDEX_INTERVAL)).finish();
+        let numbers = TableNumbers {
+            entries: self.entries.count,
+            raw_key_bytes: self.entries.key_bytes + self.entries.count * TRAILER_BYTES as u64,
+            raw_value_bytes: self.entries.value_bytes,
+            data_blocks: self.data_blocks,
+            data_bytes,
+            index_bytes: (index.len() + TRAILER_LEN) as u64,
+            compression: self.output.compression(),
+        };
+        let (index_handle, at) = self.output.write(&index, true, out, at)?;
+        let (properties_handle, at) = self.output.write(&properties_payload(&numbers), false, out, at)?;
+        let (metaindex_handle, at) = self.output.write(&metaindex_payload(properties_handle), false, out, at)?;
+        let at = self.output.append(&footer(metaindex_handle, index_handle), out, at);
+        self.facts = SstFileFacts {
+            entries: numbers.entries,
+            raw_key_bytes: numbers.raw_key_bytes,
+            raw_value_bytes: numbers.raw_value_bytes,
+            data_blocks: numbers.data_blocks,
+            file_bytes: self.output.file_bytes(),
+            first_key: std::mem::take(&mut self.first_key),
+            last_key: engine_key::user_key(&self.entries.last_key).to_vec(),
+            rows: self.entries.rows.rows,
+            index_entries: self.entries.rows.index_entries,
+            data_bytes: self.entries.user_key_bytes + self.entries.value_bytes,
+        };
+        Ok(at)
+    }
+}
