@@ -63,7 +63,10 @@ export interface RangeScanner {
   close(): void | Promise<void>;
 }
 
-export type ScanFill = { readonly kind: 'batch'; readonly count: number; readonly bytesUsed: number } | { readonly kind: 'grow'; readonly bytes: number } | { readonly kind: 'done' };
+export type ScanFill =
+  | { readonly kind: 'batch'; readonly count: number; readonly bytesUsed: number }
+  | { readonly kind: 'grow'; readonly bytes: number }
+  | { readonly kind: 'done' };
 
 export interface RangeScan {
   next(bytes: Uint8Array, offsets: Uint32Array): ScanFill | Promise<ScanFill>;

@@ -9,3 +9,11 @@ export {
   type StorageUnderTest,
   storageConformance,
 } from './storage.js';
+export {
+  SINK_CHECKS,
+  type BackedUpEntry,
+  type SinkCheck,
+  type SinkUnderTest,
+  rangeSinkConformance,
+} from './range_sink.js';
+export { SOURCE_CHECKS, type SourceCheck, type SourceUnderTest, rangeSourceConformance } from './range_source.js';

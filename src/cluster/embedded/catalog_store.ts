@@ -1,0 +1,223 @@
+import {
+  type Catalog,
+  type Database,
+  type Descriptor,
+  FIRST_USER_ID,
+  SYSTEM_DATABASE_ID,
+  TIME_FIELDS,
+  type Table,
+  type UserType,
+  WRAPPER_FIELDS,
+  decodeDescriptor,
+  editMessage,
+  readFields,
+  readVarint,
+  tableDependencies,
+} from '../../catalog/index.js';
+import { SpanvaultError } from '../../fault/index.js';
+import { MAX_TIMESTAMP, type Timestamp } from '../../keys/index.js';
+import { DESCRIPTOR_SPAN, deleteDescriptor, putDescriptor, readCatalog } from './descriptor_rows.js';
+import { readEntries } from './entries.js';
+import type { KeyValue } from './packed_batch.js';
+import type { EmbeddedStore, MetaPut } from './store.js';
+
+const NEXT_ID_KEY = 'next/descriptor';
+const GENERATION_KEY = 'generation/catalog';
+/** Ids of defaultdb and postgres, which every new cluster has. */
+export const DEFAULT_DATABASES = [
+  { name: 'defaultdb', id: FIRST_USER_ID },
+  { name: 'postgres', id: FIRST_USER_ID + 1 },
+] as const;
+
+/** Counts changes of the catalog, with the wall time of the last one. */
+interface Generation {
+  readonly number: number;
+  readonly changedAt: string;
+}
+
+/** What a change of the catalog writes, for the caller to commit at the time it was made for. */
+export interface CatalogChange {
+  readonly pairs: readonly KeyValue[];
+  readonly meta: readonly MetaPut[];
+  /** Tables whose data is garbage from now on. */
+  readonly dropped: readonly Table[];
+}
+
+/** CASCADE, RESTRICT, or neither, which CockroachDB takes as RESTRICT for tables and CASCADE for databases. */
+export type DropBehaviour = 'cascade' | 'restrict' | null;
+
+/** Descriptors and names of a cluster, as rows of its own keyspace; readable at any time. */
+export class CatalogStore {
+  readonly #store: EmbeddedStore;
+  #cached: { readonly number: number; readonly catalog: Catalog } | undefined;
+
+  constructor(store: EmbeddedStore) {
+    this.#store = store;
+  }
+
+  /** The newest catalog; read again only when it changed, by whichever process. */
+  current(): Catalog {
+    const { number } = this.#generation();
+    if (this.#cached?.number !== number) this.#cached = { number, catalog: this.#read(MAX_TIMESTAMP) };
+    return this.#cached.catalog;
+  }
+
+  /** The catalog as it was at a time. */
+  at(asOf: Timestamp): Catalog {
+    return asOf.wall > BigInt(this.#generation().changedAt) ? this.current() : this.#read(asOf);
+  }
+
+  #read(asOf: Timestamp): Catalog {
+    return readCatalog(readEntries(this.#store, DESCRIPTOR_SPAN, asOf));
+  }
+
+  /** The id that the next descriptor gets. */
+  nextId(): number {
+    return this.#store.metaGet<number>(NEXT_ID_KEY) ?? FIRST_USER_ID + DEFAULT_DATABASES.length;
+  }
+
+  /** The record that takes ids below `next` out of use. */
+  reserveIds(next: number): MetaPut {
+    return { key: NEXT_ID_KEY, value: Math.max(next, this.nextId()) };
+  }
+
+  /** Descriptors that are added or replaced, and ones that go, at the time of the commit. */
+  change(put: readonly Uint8Array[], drop: readonly Descriptor[], time: Timestamp): CatalogChange {
+    const added = put.map(decodeDescriptor);
+    const highest = Math.max(0, ...added.map(({ id }) => id));
+    const generation: Generation = { number: this.#generation().number + 1, changedAt: time.wall.toString() };
+    return {
+      // Names are freed first: a new object may take one.
+      pairs: newestLast([...drop.flatMap(deleteDescriptor), ...put.flatMap(putDescriptor)]),
+      meta: [{ key: GENERATION_KEY, value: generation }, this.reserveIds(highest + 1)],
+      dropped: drop.filter((descriptor): descriptor is Table => descriptor.kind === 'table'),
+    };
+  }
+
+  /**
+   * Drops tables, views or sequences with what depends on them.
+   * @throws SpanvaultError SV_CONSTRAINT when others depend on one and `behaviour` is not 'cascade'
+   */
+  dropTables(tables: readonly Table[], behaviour: DropBehaviour, time: Timestamp): CatalogChange {
+    const catalog = this.current();
+    const gone = new Map(tables.map((table) => [table.id, table]));
+    for (const table of tables) assertUserObject(catalog, table);
+    for (const table of gone.values()) {
+      for (const other of catalog.tables()) {
+        if (gone.has(other.id) || !tableDependencies(other).reads.has(table.id)) continue;
+        if (behaviour !== 'cascade') {
+          throw new SpanvaultError(
+            'SV_CONSTRAINT',
+            `cannot drop relation ${JSON.stringify(table.name)} because view ${JSON.stringify(other.name)} depends on it`,
+          );
+        }
+        gone.set(other.id, other);
+      }
+    }
+    const edited: Uint8Array[] = [];
+    for (const other of catalog.tables()) {
+      if (gone.has(other.id)) continue;
+      const referenced = [...gone.values()].find(({ id }) => tableDependencies(other).references.has(id));
+      if (referenced !== undefined && behaviour !== 'cascade') {
+        throw new SpanvaultError(
+          'SV_CONSTRAINT',
+          `${JSON.stringify(referenced.name)} is referenced by foreign key from table ${JSON.stringify(other.name)}`,
+        );
+      }
+      const raw = withoutKeysOf(other, new Set(gone.keys()), time);
+      if (raw !== undefined) edited.push(raw);
+    }
+    return this.change(edited, [...gone.values()], time);
+  }
+
+  /** Drops a database and everything in it. @throws SpanvaultError SV_CONSTRAINT under 'restrict' when it holds anything */
+  dropDatabase(database: Database, behaviour: DropBehaviour, time: Timestamp): CatalogChange {
+    const catalog = this.current();
+    assertUserObject(catalog, database);
+    const inside = catalog.descriptors.filter(({ parentId, state }) => parentId === database.id && state !== 'drop');
+    if (behaviour === 'restrict' && inside.length > 0) {
+      throw new SpanvaultError(
+        'SV_CONSTRAINT',
+        `database ${JSON.stringify(database.name)} is not empty and RESTRICT was specified`,
+      );
+    }
+    const ids = new Set(inside.map(({ id }) => id));
+    const edited = catalog
+      .tables()
+      .filter(({ id }) => !ids.has(id))
+      .flatMap((table) => withoutKeysOf(table, ids, time) ?? []);
+    return this.change(edited, [...inside, database], time);
+  }
+
+  #generation(): Generation {
+    return this.#store.metaGet<Generation>(GENERATION_KEY) ?? { number: 0, changedAt: '0' };
+  }
+}
+
+/** One pair per key, the last one given. */
+function newestLast(pairs: readonly KeyValue[]): KeyValue[] {
+  const byKey = new Map(pairs.map((pair) => [Buffer.from(pair.key).toString('latin1'), pair]));
+  return [...byKey.values()];
+}
+
+function assertUserObject(catalog: Catalog, descriptor: Descriptor): void {
+  if (descriptor.id === SYSTEM_DATABASE_ID || descriptor.parentId === SYSTEM_DATABASE_ID) {
+    const name = catalog.qualifiedName(descriptor);
+    throw new SpanvaultError('SV_CONSTRAINT', `cannot drop ${name}: objects of the system database are required`);
+  }
+}
+
+/** Field numbers of foreign keys: of a table, and of one key's origin and referenced table (crdb-format.md 5.5). */
+const OUTBOUND_KEYS = 36;
+const INBOUND_KEYS = 37;
+const ORIGIN_TABLE = 1;
+const REFERENCED_TABLE = 4;
+
+/** The table without foreign keys from or to `ids`, its version raised; undefined when it has none. */
+function withoutKeysOf(table: Table, ids: ReadonlySet<number>, time: Timestamp): Uint8Array | undefined {
+  const drop = (field: number) => (key: Uint8Array) => {
+    const found = readFields(key).find(({ number }) => number === field);
+    const other = found === undefined ? 0 : readVarint(key, found.valueStart).value;
+    return ids.has(other) ? undefined : key;
+  };
+  const edit = {
+    [OUTBOUND_KEYS]: { replace: drop(REFERENCED_TABLE) },
+    [INBOUND_KEYS]: { replace: drop(ORIGIN_TABLE) },
+  };
+  const edited = editMessage(table.raw, { [WRAPPER_FIELDS.table]: { message: edit } });
+  return edited === table.raw ? undefined : touched(decodeDescriptor(edited), time);
+}
+
+/** A descriptor with its version raised by one and its modification time set. */
+export function touched(descriptor: Descriptor, time: Timestamp): Uint8Array {
+  const fields = TIME_FIELDS[descriptor.kind];
+  return editMessage(descriptor.raw, {
+    [WRAPPER_FIELDS[descriptor.kind]]: {
+      message: {
+        [fields.version]: { varint: (version) => version + 1 },
+        [fields.time]: { replace: () => encodeHlc(time) },
+      },
+    },
+  });
+}
+
+/** Protobuf of util.hlc.Timestamp {1 wall_time, 2 logical}, zero fields left out. */
+function encodeHlc({ wall, logical }: Timestamp): Uint8Array {
+  const bytes: number[] = [];
+  const put = (tag: number, value: bigint): void => {
+    if (value === 0n) return;
+    bytes.push(tag);
+    for (; value >= 0x80n; value >>= 7n) bytes.push(Number(value & 0x7fn) | 0x80);
+    bytes.push(Number(value));
+  };
+  put(0x08, wall);
+  put(0x10, BigInt(logical));
+  return Uint8Array.from(bytes);
+}
+
+/** Types of a database by name; array types included. */
+export function typesOf(catalog: Catalog, databaseId: number): UserType[] {
+  return catalog.descriptors.filter(
+    (one): one is UserType => one.kind === 'type' && one.parentId === databaseId && one.state !== 'drop',
+  );
+}

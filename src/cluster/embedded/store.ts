@@ -1,0 +1,123 @@
+import { SpanvaultError } from '../../fault/index.js';
+import { type Span, type Timestamp, printKey } from '../../keys/index.js';
+import type { Batch, NativeScan, NativeScanOptions, SpanStats } from '../../native/contract.js';
+import { native } from '../../native/index.js';
+
+/**
+ * Address space of the memory map. Only pages that hold data take disk or memory; the number bounds the size of a cluster.
+ */
+export const DEFAULT_MAP_BYTES = 2 ** 36;
+
+/** Keys and values that one step of an erasure removes. */
+const ERASE_STEP_BYTES = 16 * 1024 * 1024;
+
+/** A metadata record to put; `value` undefined deletes it. Values are JSON. */
+export interface MetaPut {
+  readonly key: string;
+  readonly value: unknown;
+}
+
+/** What one atomic, durable transaction changes. */
+export interface Commit {
+  readonly batch?: Batch | undefined;
+  readonly clearSpans?: readonly Span[];
+  readonly meta?: readonly MetaPut[];
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The native store of one cluster directory: typed metadata, synchronous point reads and commits. */
+export class EmbeddedStore {
+  readonly directory: string;
+  readonly mapBytes: number;
+  readonly #handle: number;
+  readonly #readOnly: boolean;
+  #open = true;
+
+  constructor(directory: string, options: { readonly mapBytes: number; readonly readOnly: boolean }) {
+    this.directory = directory;
+    this.mapBytes = options.mapBytes;
+    this.#readOnly = options.readOnly;
+    this.#handle = native.openStore(directory, options.mapBytes);
+  }
+
+  /** True when writes are refused. */
+  get readOnly(): boolean {
+    return this.#readOnly;
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    native.closeStore(this.#handle);
+  }
+
+  /** Newest version at or before `asOf`; a tombstone has an empty value. */
+  get(key: Uint8Array, asOf: Timestamp): { readonly timestamp: Timestamp; readonly value: Uint8Array } | undefined {
+    return native.storeGet(this.#handle, key, asOf) ?? undefined;
+  }
+
+  /** @throws SpanvaultError SV_NOT_SUPPORTED when the cluster is open read-only. */
+  commit(change: Commit): void {
+    this.#assertWritable();
+    const meta = (change.meta ?? []).map(({ key, value }) => ({
+      key,
+      value: value === undefined ? null : encoder.encode(JSON.stringify(value)),
+    }));
+    native.storeCommit(this.#handle, change.batch ?? null, change.clearSpans ?? [], meta);
+  }
+
+  /** Bulk put of a sorted batch; durable only after sync. */
+  ingest(batch: Batch): void {
+    this.#assertWritable();
+    native.storeIngest(this.#handle, batch.bytes, batch.offsets, batch.count);
+  }
+
+  /** Erases every version of a span in bounded steps; durable when it returns. */
+  erase(span: Span): void {
+    this.#assertWritable();
+    for (let from: Uint8Array | null = span.key; from !== null; ) {
+      from = native.storeErase(this.#handle, from, span.endKey, ERASE_STEP_BYTES);
+    }
+    this.sync();
+  }
+
+  sync(): void {
+    native.storeSync(this.#handle);
+  }
+
+  scan(options: NativeScanOptions): NativeScan {
+    return native.storeScan(this.#handle, options);
+  }
+
+  /** One bounded step of a walk over a span; go on at `resumeKey` until it is null. */
+  stats(span: Span, splitBytes: number, limitBytes: number): SpanStats & { readonly resumeKey: Uint8Array | null } {
+    return native.storeStats(this.#handle, span.key, span.endKey, splitBytes, limitBytes);
+  }
+
+  /** @throws SpanvaultError SV_CORRUPT_STORE when the record is not JSON. */
+  metaGet<T>(key: string): T | undefined {
+    const bytes = native.storeMetaGet(this.#handle, key);
+    return bytes === null ? undefined : parse<T>(key, bytes);
+  }
+
+  /** Records whose key begins with `prefix`, in key order. */
+  metaList<T>(prefix: string): { readonly key: string; readonly value: T }[] {
+    return native.storeMetaList(this.#handle, prefix).map(({ key, value }) => ({ key, value: parse<T>(key, value) }));
+  }
+
+  #assertWritable(): void {
+    if (this.#readOnly) throw new SpanvaultError('SV_NOT_SUPPORTED', `cluster ${this.directory} is open read-only`);
+  }
+}
+
+function parse<T>(key: string, bytes: Uint8Array): T {
+  try {
+    return JSON.parse(decoder.decode(bytes)) as T;
+  } catch (error) {
+    throw new SpanvaultError('SV_CORRUPT_STORE', `metadata record ${key} is not JSON: ${printKey(bytes)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,21 @@
+import type { Batch } from '../../native/contract.js';
+import { native } from '../../native/index.js';
+import type { RangeWriter } from '../contract.js';
+import type { StoreAddress } from './scan_worker.js';
+
+/** The worker half of the embedded sink: sorted batches go to the store as they are. */
+export function openWriter(data: unknown): RangeWriter {
+  const { directory, mapBytes } = data as StoreAddress;
+  const store = native.openStore(directory, mapBytes);
+  return {
+    write(batch: Batch): void {
+      native.storeIngest(store, batch.bytes, batch.offsets, batch.count);
+    },
+    flush(): void {
+      native.storeSync(store);
+    },
+    close(): void {
+      native.closeStore(store);
+    },
+  };
+}

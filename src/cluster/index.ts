@@ -1,0 +1,18 @@
+/**
+ * cluster/: the contracts RangeSource and RangeSink, and in embedded/ the default store: a multi-region cluster on one
+ * machine with MVCC, ranges, leaseholders, zone configurations, a catalog and rows.
+ * Must not know the backup format: what a backup is made of is decided elsewhere.
+ */
+export type * from './contract.js';
+export type { RebalanceReport } from './embedded/placement.js';
+export type { ClusterNode, NodeStatus } from './embedded/nodes.js';
+export type { DropBehaviour } from './embedded/catalog_store.js';
+export type { IndexFingerprint, SelectOptions, TableAccess } from './embedded/table_access.js';
+export {
+  EmbeddedCluster,
+  type InitOptions,
+  type OpenOptions,
+  initCluster,
+  openCluster,
+  printClusterId,
+} from './embedded/cluster.js';
