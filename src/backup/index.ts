@@ -3,6 +3,7 @@
  * uploads in worker threads, then publishes in the order of durability. Owns the placement report.
  * Must not parse text, know a storage scheme, or name a path (collection/ does).
  */
-export { type BackupOptions, type BackupProgress, type BackupResult, backup } from './run.js';
+export type { BackupOptions, BackupProgress } from './options.js';
+export { type BackupResult, backup } from './run.js';
 export { type BackupPlan, type ExportTaskPlan, type PlanInput, planBackup } from './plan.js';
 export { type DisplacedRange, type BucketPlacement, type PlacementReport, placementReport } from './placement.js';

@@ -3,6 +3,7 @@
  * sorted batches to a RangeSink in worker threads. Owns the choice of layers for a time and the span covering.
  * Must not parse text, know a storage scheme, or decide names and ids (the sink does).
  */
-export { type RestoreOptions, type RestoreProgress, type RestoreResult, restore } from './run.js';
+export type { RestoreOptions, RestoreProgress, RestoreResult, RestoreWaits } from './options.js';
+export { restore } from './run.js';
 export { type CoverInput, type CoverLayer, type RestoreUnit, coverSpans } from './cover.js';
 export { chooseLayers } from './chain.js';

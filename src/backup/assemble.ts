@@ -1,0 +1,83 @@
+import type { BackupScope } from '../cluster/contract.js';
+import { EMPTY_TIMESTAMP, type Span, type Timestamp, compareSpans, mergeSpans } from '../keys/index.js';
+import {
+  type ClusterVersion,
+  EMPTY_FILE,
+  EMPTY_MANIFEST,
+  type FileRecord,
+  type Manifest,
+  NO_BUILD_INFO,
+  addCounts,
+  NO_ROWS,
+} from '../manifest/index.js';
+import type { ExportedFile } from './export_task.js';
+
+/** A finished file with the bucket it lies in. */
+export interface PlacedExport extends ExportedFile {
+  readonly localityKv: string;
+  readonly nodeId: number;
+}
+
+/** What a manifest says beyond its files. */
+export interface ManifestFacts {
+  readonly scope: BackupScope;
+  readonly startTime: Timestamp;
+  readonly endTime: Timestamp;
+  readonly allRevisions: boolean;
+  /** 16 bytes: the store's id, the same in a chain. */
+  readonly clusterId: Uint8Array;
+  /** 16 bytes: this layer's id. */
+  readonly id: Uint8Array;
+  readonly coordinator: number;
+  readonly clusterVersion: ClusterVersion;
+  readonly introducedSpans?: readonly Span[];
+  /** Sorted; every locality that has a bucket of its own. */
+  readonly localities: readonly string[];
+  readonly partitionNames: readonly string[];
+  readonly statisticsFilenames: ReadonlyMap<number, string>;
+}
+
+/** CockroachDB's format version of manifests that track complete databases (crdb-format.md 2.3, field 8). */
+const FORMAT_VERSION = 1;
+
+function fileRecord(file: PlacedExport, clusterVersion: ClusterVersion): FileRecord {
+  const record: FileRecord = {
+    ...EMPTY_FILE,
+    span: file.span,
+    path: file.name,
+    entryCounts: { dataSize: BigInt(file.dataBytes), rows: BigInt(file.rows), indexEntries: BigInt(file.indexEntries) },
+    localityKv: file.localityKv,
+  };
+  // Since 24.1 a restore sizes its work by these; older versions have no such fields and would carry them as unknown.
+  if (clusterVersion.major < 24) return record;
+  const size = BigInt(file.fileBytes);
+  return { ...record, backingFileSize: size, approximatePhysicalSize: size };
+}
+
+/** The manifest of a finished layer: files sorted by span, totals summed, nothing that is not whole. */
+export function assembleManifest(facts: ManifestFacts, files: readonly PlacedExport[]): Manifest {
+  const records = files.map((file) => fileRecord(file, facts.clusterVersion)).sort((a, b) => compareSpans(a.span, b.span));
+  return {
+    ...EMPTY_MANIFEST,
+    startTime: facts.startTime,
+    endTime: facts.endTime,
+    spans: mergeSpans(facts.scope.spans),
+    files: records,
+    descriptors: facts.scope.descriptors,
+    formatVersion: FORMAT_VERSION,
+    clusterId: facts.clusterId,
+    nodeId: facts.coordinator,
+    buildInfo: { ...NO_BUILD_INFO, tag: 'spanvault', platform: `${process.platform} ${process.arch}`, distribution: 'spanvault' },
+    entryCounts: records.reduce((sum, record) => addCounts(sum, record.entryCounts), NO_ROWS),
+    mvccFilter: facts.allRevisions ? 'all' : 'latest',
+    completeDbs: facts.scope.completeDatabases,
+    introducedSpans: facts.introducedSpans ?? [],
+    revisionStartTime: facts.allRevisions ? facts.startTime : EMPTY_TIMESTAMP,
+    id: facts.id,
+    partitionDescriptorFilenames: facts.partitionNames,
+    localityKvs: facts.localities,
+    descriptorCoverage: facts.scope.coverage,
+    statisticsFilenames: facts.statisticsFilenames,
+    clusterVersion: facts.clusterVersion,
+  };
+}

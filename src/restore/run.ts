@@ -1,0 +1,222 @@
+import type { RestoreScope, RestoreStage, RestoreTicket, SinkReport } from '../cluster/contract.js';
+import { type OpenedBackup, type OpenedLayer, openBackup, storeOf } from '../collection/index.js';
+import { TaskPool, type TaskSpec } from '../executor/index.js';
+import { SpanvaultError, throwIfAborted } from '../fault/index.js';
+import { type Timestamp, compareBytes } from '../keys/index.js';
+import { type FileRecord, type Manifest, versionAtLeast } from '../manifest/index.js';
+import type { StorageConfig } from '../storage/index.js';
+import { catalogAt } from './catalog_at.js';
+import { chooseLayers } from './chain.js';
+import { type CoverLayer, type RestoreUnit, coverSpans } from './cover.js';
+import { elidedPrefixOf } from './elision.js';
+import type { IngestTaskArgs, IngestTaskResult } from './ingest_task.js';
+import type { RestoreOptions, RestoreProgress, RestoreResult, RestoreWaits } from './options.js';
+
+const MiB = 1024 * 1024;
+const BATCH_BYTES = 8 * MiB;
+const UNIT_BYTES = 64 * MiB;
+/** Most files of one unit: bounds what a worker holds open (crdb-format.md 7.5). */
+const UNIT_FILES_MAX = 200;
+
+/**
+ * Restores a backup into a sink. Parts, times, names, coverage and the sink's own rules are checked before anything is
+ * written; a failure later is rolled back, so that no table and no key of it stays.
+ * @throws SpanvaultError usage, coverage, corruption, storage, sourceSink, worker, aborted
+ */
+export async function restore(options: RestoreOptions): Promise<RestoreResult> {
+  const begin = performance.now();
+  const { signal, sink } = options;
+  options.onProgress?.({ phase: 'planning', bytes: 0, totalBytes: 0, entries: 0 });
+  const opened = await openBackup({
+    uris: options.in,
+    subdir: options.from,
+    settings: options.storage ?? {},
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const { layers, time } = layersAt(opened, options.asOf);
+  const newest = layers.at(-1)!.manifest;
+  if (options.targets.kind === 'cluster' && newest.descriptorCoverage !== 'cluster') {
+    throw new SpanvaultError('SV_USAGE', 'full cluster RESTORE can only be used on full cluster BACKUP files');
+  }
+  throwIfAborted(signal);
+  const descriptors = catalogAt(
+    layers.map((layer) => layer.manifest),
+    time,
+    options.asOf !== undefined,
+  );
+  const ticket = await sink.begin(scopeOf(options, newest, descriptors, time));
+  try {
+    const work = await ingestStages(options, layers, ticket, time);
+    throwIfAborted(signal);
+    options.onProgress?.({ phase: 'publishing', bytes: work.bytes, totalBytes: work.bytes, entries: work.entries });
+    const report: SinkReport = await sink.publish(ticket);
+    return {
+      ...work,
+      restoredTime: time,
+      databases: ticket.databases,
+      tables: ticket.tables,
+      warnings: [...new Set([...ticket.warnings, ...report.warnings])],
+      sink: report,
+      seconds: (performance.now() - begin) / 1000,
+    };
+  } catch (error) {
+    await sink.rollback(ticket);
+    throw error;
+  }
+}
+
+interface TimedLayer {
+  readonly layer: OpenedLayer;
+  readonly startTime: Timestamp;
+  readonly endTime: Timestamp;
+  readonly allRevisions: boolean;
+  readonly revisionStartTime: Timestamp;
+}
+
+function layersAt(opened: OpenedBackup, asOf: Timestamp | undefined): { readonly layers: readonly OpenedLayer[]; readonly time: Timestamp } {
+  const timed: TimedLayer[] = opened.layers.map((layer) => {
+    const { startTime, endTime, mvccFilter, revisionStartTime } = layer.manifest;
+    return { layer, startTime, endTime, allRevisions: mvccFilter === 'all', revisionStartTime };
+  });
+  const { chain, time } = chooseLayers(timed, asOf);
+  return { layers: chain.map(({ layer }) => layer), time };
+}
+
+function scopeOf(options: RestoreOptions, manifest: Manifest, descriptors: readonly Uint8Array[], endTime: Timestamp): RestoreScope {
+  const { intoDb, newDbName, skipMissingForeignKeys, skipMissingSequences, skipMissingViews, skipLocalitiesCheck, schemaOnly } = options;
+  return {
+    coverage: manifest.descriptorCoverage,
+    targets: options.targets,
+    descriptors,
+    endTime,
+    options: {
+      ...(intoDb === undefined ? {} : { intoDb }),
+      ...(newDbName === undefined ? {} : { newDbName }),
+      ...(skipMissingForeignKeys === undefined ? {} : { skipMissingForeignKeys }),
+      ...(skipMissingSequences === undefined ? {} : { skipMissingSequences }),
+      ...(skipMissingViews === undefined ? {} : { skipMissingViews }),
+      ...(skipLocalitiesCheck === undefined ? {} : { skipLocalitiesCheck }),
+      ...(schemaOnly === undefined ? {} : { schemaOnly }),
+    },
+  };
+}
+
+/** A layer with its files in key order, as the covering's file indexes count them. */
+interface SortedLayer {
+  readonly opened: OpenedLayer;
+  readonly records: readonly FileRecord[];
+  readonly cover: CoverLayer;
+}
+
+function sortLayer(opened: OpenedLayer, endInclusive: boolean): SortedLayer {
+  const { startTime, endTime, spans, introducedSpans, files } = opened.manifest;
+  const records = [...files].sort((a, b) => compareBytes(a.span.key, b.span.key));
+  const coverFiles = records.map(({ path, localityKv, span, entryCounts }) => ({ path, localityKv, span, dataBytes: Number(entryCounts.dataSize) }));
+  return { opened, records, cover: { startTime, endTime, spans, introducedSpans, endInclusive, files: coverFiles } };
+}
+
+/** Files may share a boundary key when a writer before 24.1 cut revisions apart (crdb-format.md 7.5, step 3). */
+function endsAreInclusive(layers: readonly OpenedLayer[]): boolean {
+  return layers.some(({ manifest }) => manifest.mvccFilter === 'all' && !versionAtLeast(manifest.clusterVersion, 24, 1));
+}
+
+type Work = Pick<RestoreResult, 'rows' | 'indexEntries' | 'bytes' | 'entries' | 'bytesRead' | 'units' | 'waits'>;
+
+async function ingestStages(options: RestoreOptions, layers: readonly OpenedLayer[], ticket: RestoreTicket, time: Timestamp): Promise<Work> {
+  const inclusive = endsAreInclusive(layers);
+  const sorted = layers.map((layer) => sortLayer(layer, inclusive));
+  const skipData = options.schemaOnly === true && options.verifyData !== true;
+  const stages = ticket.stages.map((stage) => ({ stage, units: skipData ? [] : planStage(stage, sorted, ticket, options) }));
+  const totalBytes = stages.reduce((sum, { units }) => sum + units.reduce((bytes, unit) => bytes + unit.dataBytes, 0), 0);
+  const sums = { rows: 0, indexEntries: 0, bytes: 0, entries: 0, bytesRead: 0, units: 0 };
+  const waits = { readSeconds: 0, mergeSeconds: 0, writeSeconds: 0 };
+  for (const { stage, units } of stages) {
+    const done = { bytes: sums.bytes, entries: sums.entries };
+    const pool = openPool(options, (tick) =>
+      options.onProgress?.({
+        phase: `restoring ${stage.name}` as RestoreProgress['phase'],
+        bytes: done.bytes + tick.bytes,
+        totalBytes,
+        entries: done.entries + tick.entries,
+      }),
+    );
+    try {
+      const tasks = units.map((unit) => unitTask(unit, sorted, ticket, time, options));
+      await pool.run<IngestTaskArgs, IngestTaskResult>(tasks, (result) => addUp(sums, waits, result));
+    } finally {
+      await pool.close();
+    }
+    if (options.schemaOnly !== true) await options.sink.stageDone(ticket, stage.name);
+  }
+  return { ...sums, waits };
+}
+
+function addUp(sums: { -readonly [K in Exclude<keyof Work, 'waits'>]: number }, waits: { -readonly [K in keyof RestoreWaits]: number }, result: IngestTaskResult): void {
+  sums.rows += result.facts.rows;
+  sums.indexEntries += result.facts.indexEntries;
+  sums.entries += result.facts.entriesEmitted;
+  sums.bytes += result.facts.bytesEmitted;
+  sums.bytesRead += result.bytesRead;
+  sums.units += 1;
+  for (const stage of Object.keys(waits) as (keyof RestoreWaits)[]) waits[stage] += result[stage];
+}
+
+function openPool(options: RestoreOptions, onTick: (sums: { readonly bytes: number; readonly entries: number }) => void): TaskPool {
+  const inline = !('module' in options.sink.writer);
+  return new TaskPool({
+    ...(inline ? { workers: 0 } : options.workers === undefined ? {} : { workers: options.workers }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    onTick,
+  });
+}
+
+function planStage(stage: RestoreStage, layers: readonly SortedLayer[], ticket: RestoreTicket, options: RestoreOptions): RestoreUnit[] {
+  return coverSpans({
+    spans: stage.spans,
+    layers: layers.map((layer) => layer.cover),
+    cutKeys: ticket.rewrites.map(({ from }) => from),
+    targetBytes: options.unitBytes ?? UNIT_BYTES,
+    maxFiles: UNIT_FILES_MAX,
+  });
+}
+
+function unitTask(
+  unit: RestoreUnit,
+  layers: readonly SortedLayer[],
+  ticket: RestoreTicket,
+  time: Timestamp,
+  options: RestoreOptions,
+): TaskSpec<IngestTaskArgs> {
+  const stores: StorageConfig[] = [];
+  const storeIndex = (config: StorageConfig): number => {
+    const known = stores.findIndex((store) => store.uri === config.uri);
+    return known >= 0 ? known : stores.push(config) - 1;
+  };
+  const files = unit.files.map(({ layer, file, endInclusive }) => {
+    const { opened, records } = layers[layer]!;
+    const record = records[file]!;
+    return {
+      store: storeIndex(storeOf(opened, record)),
+      path: record.path,
+      layer,
+      elidedPrefix: elidedPrefixOf(opened.manifest, record.span.key),
+      span: record.span,
+      endInclusive,
+    };
+  });
+  return {
+    module: new URL('./ingest_task.js', import.meta.url).href,
+    export: 'ingestTask',
+    args: {
+      writer: options.schemaOnly === true ? null : options.sink.writer,
+      stores,
+      files,
+      span: unit.span,
+      asOf: time,
+      // All pairs: keys of interleaved tables lie in their ancestors' spans.
+      rewrites: ticket.rewrites.flatMap(({ from, to }) => [from, to]),
+      writeTime: ticket.writeTime,
+      batchBytes: options.batchBytes ?? BATCH_BYTES,
+    },
+  };
+}
