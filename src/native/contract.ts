@@ -134,6 +134,11 @@ export type MergeStep =
 export interface MergeFacts {
   readonly entriesRead: number;
   readonly entriesEmitted: number;
+  /** Key and value bytes of the emitted entries: user key without version, and value. */
+  readonly bytesEmitted: number;
+  /** Rows of primary indexes and entries of other indexes among the emitted entries, counted as in SstFileFacts. */
+  readonly rows: number;
+  readonly indexEntries: number;
   readonly bytesRead: number;
   readonly blocksRead: number;
   readonly tombstonesDropped: number;
