@@ -12,7 +12,8 @@ export class ByteReader {
   end: number;
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+    // A Buffer's slice does not copy; everything handed out of here must outlive the caller's buffer.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.pos = 0;

@@ -15,7 +15,7 @@ export class ByteWriter {
 
   /** A copy of what was written. */
   finish(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#bytes, 0, this.length);
+    return new Uint8Array(this.view());
   }
 
   /** What was written since `start`, without a copy; valid until the next write. */

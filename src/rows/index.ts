@@ -13,3 +13,6 @@ export * from './row_encoder.js';
 export * from './schema.js';
 export { bytesText, datumText } from './text.js';
 export { IndexLayout, columnOrdinals, indexPrefix } from './index_layout.js';
+export { parseDatum } from './parse.js';
+export { parseJson } from './json_parse.js';
+export { typeName } from './type_name.js';

@@ -1,3 +1,4 @@
+import { SpanvaultError } from '../fault/index.js';
 import type { ByteReader } from './byte_reader.js';
 import type { ByteWriter } from './byte_writer.js';
 import type { InetDatum } from './datum.js';
@@ -47,4 +48,50 @@ function longestZeroRun(groups: readonly number[]): { readonly start: number; re
     if (length > best.length) best = { start, length };
   }
   return best;
+}
+
+/** Parses `10.1.2.3/16`, `fe80::1/64`, `::ffff:1.2.3.4`. @throws SpanvaultError SV_USAGE */
+export function parseInet(text: string): InetDatum {
+  const trimmed = text.trim();
+  const slash = trimmed.indexOf('/');
+  const address =
+    parseV4(slash < 0 ? trimmed : trimmed.slice(0, slash)) ?? parseV6(slash < 0 ? trimmed : trimmed.slice(0, slash));
+  const bits = (address?.length ?? 0) * 8;
+  const maskText = slash < 0 ? String(bits) : trimmed.slice(slash + 1);
+  if (address === undefined || !/^\d{1,3}$/.test(maskText) || Number(maskText) > bits) {
+    throw new SpanvaultError('SV_USAGE', `could not parse ${JSON.stringify(text)} as inet. invalid IP`);
+  }
+  return { kind: 'inet', mask: Number(maskText), address };
+}
+
+function parseV4(text: string): Uint8Array | undefined {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
+  if (match === null) return undefined;
+  const bytes = match.slice(1).map(Number);
+  return bytes.every((byte) => byte <= 255) ? Uint8Array.from(bytes) : undefined;
+}
+
+function parseV6(text: string): Uint8Array | undefined {
+  const halves = text.split('::');
+  if (halves.length > 2 || text === '') return undefined;
+  const head = parseGroups(halves[0]!);
+  const tail = halves.length === 2 ? parseGroups(halves[1]!) : [];
+  if (head === undefined || tail === undefined) return undefined;
+  const missing = 16 - head.length - tail.length;
+  if (halves.length === 2 ? missing < 2 : missing !== 0) return undefined;
+  return Uint8Array.from([...head, ...new Array<number>(missing).fill(0), ...tail]);
+}
+
+/** Bytes of `1:2:…`, whose last group may be a dotted IPv4 address. */
+function parseGroups(text: string): number[] | undefined {
+  if (text === '') return [];
+  const bytes: number[] = [];
+  for (const group of text.split(':')) {
+    const v4 = parseV4(group);
+    if (v4 !== undefined) bytes.push(...v4);
+    else if (/^[0-9a-f]{1,4}$/i.test(group))
+      bytes.push(Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff);
+    else return undefined;
+  }
+  return bytes;
 }

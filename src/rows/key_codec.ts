@@ -1,18 +1,27 @@
 import { SpanvaultError } from '../fault/index.js';
 import { ByteReader } from './byte_reader.js';
 import { ByteWriter } from './byte_writer.js';
-import type { Datum, IntervalDatum, TaggedDatum, TimeTzDatum, TimestampDatum } from './datum.js';
+import type { Datum, TaggedDatum } from './datum.js';
 import { readOrderedDecimal, writeOrderedDecimal } from './decimal_codec.js';
 import { readSpatialObject } from './geo.js';
 import { readInet, writeInet } from './inet.js';
 import { readEscaped, readEscapedText, writeBits, writeEscaped, readBits } from './key_bytes.js';
 import {
+  expectMarker,
+  readInt,
+  readOrderedInterval,
+  readOrderedTimeTz,
+  readOrderedTimestamp,
+  writeInt,
+  writeOrderedInterval,
+  writeOrderedTimeTz,
+  writeOrderedTimestamp,
+} from './ordered_time.js';
+import {
   box2dDatum,
   enumDatum,
   intOrUnknown,
   readOrderedFloat,
-  splitNanos,
-  timestampDatum,
   unknownDatum,
   writeOrderedFloat,
 } from './scalar_codec.js';
@@ -26,11 +35,8 @@ const NULL_ASCENDING = 0x00;
 const NULL_DESCENDING = 0xff;
 const BYTES_ASCENDING = 0x12;
 const BYTES_DESCENDING = 0x13;
-const TIME = 0x14;
-const DURATION = 0x16;
 const BITS_ASCENDING = 0x3a;
 const BITS_DESCENDING = 0x3b;
-const TIMETZ = 0x3c;
 const GEO_ASCENDING = 0x3d;
 const GEO_DESCENDING = 0x3e;
 const ARRAY_ASCENDING = 0x3f;
@@ -40,75 +46,7 @@ const VOID = 0x44;
 const JSON_FIRST = 0x45;
 const JSON_LAST = 0x54;
 
-const NANOS_PER_DAY = 86_400_000_000_000n;
-const NANOS_PER_MONTH = 30n * NANOS_PER_DAY;
 const U64_MASK = 2n ** 64n - 1n;
-
-function readInt(reader: ByteReader, descending: boolean): bigint {
-  const value = reader.varint();
-  return descending ? ~value : value;
-}
-
-function writeInt(writer: ByteWriter, value: bigint, descending: boolean): void {
-  writer.varint(descending ? ~value : value);
-}
-
-function expect(reader: ByteReader, marker: number, what: string): void {
-  if (reader.byte() !== marker) {
-    reader.pos--;
-    throw reader.fail(what);
-  }
-}
-
-export function readOrderedTimestamp(reader: ByteReader, descending: boolean, type: ColumnType): Datum {
-  expect(reader, TIME, 'ordered time');
-  const seconds = readInt(reader, descending);
-  return timestampDatum(seconds, readInt(reader, descending), type);
-}
-
-export function writeOrderedTimestamp(writer: ByteWriter, datum: TimestampDatum, descending: boolean): void {
-  const { seconds, rest } = splitNanos(datum.nanos);
-  writer.byte(TIME);
-  writeInt(writer, seconds, descending);
-  writeInt(writer, rest, descending);
-}
-
-export function readOrderedInterval(reader: ByteReader, descending: boolean): IntervalDatum {
-  expect(reader, DURATION, 'ordered interval');
-  const sortNanos = readInt(reader, descending);
-  const months = readInt(reader, descending);
-  const days = readInt(reader, descending);
-  return { kind: 'interval', months, days, nanos: sortNanos - months * NANOS_PER_MONTH - days * NANOS_PER_DAY };
-}
-
-/** @throws SpanvaultError SV_NOT_SUPPORTED when the interval's length in nanoseconds exceeds 64 bits */
-export function writeOrderedInterval(writer: ByteWriter, datum: IntervalDatum, descending: boolean): void {
-  const sortNanos = datum.months * NANOS_PER_MONTH + datum.days * NANOS_PER_DAY + datum.nanos;
-  if (BigInt.asIntN(64, sortNanos) !== sortNanos) {
-    throw new SpanvaultError(
-      'SV_NOT_SUPPORTED',
-      `an interval of ${datum.months} months and ${datum.days} days is too long for a key`,
-    );
-  }
-  writer.byte(DURATION);
-  writeInt(writer, sortNanos, descending);
-  writeInt(writer, datum.months, descending);
-  writeInt(writer, datum.days, descending);
-}
-
-export function readOrderedTimeTz(reader: ByteReader, descending: boolean): TimeTzDatum {
-  expect(reader, TIMETZ, 'ordered time with zone');
-  const utc = readInt(reader, descending);
-  const offset = readInt(reader, descending);
-  return { kind: 'timetz', micros: utc - offset * 1_000_000n, offsetWest: Number(offset) };
-}
-
-export function writeOrderedTimeTz(writer: ByteWriter, datum: TimeTzDatum, descending: boolean): void {
-  const offset = BigInt(datum.offsetWest);
-  writer.byte(TIMETZ);
-  writeInt(writer, datum.micros + offset * 1_000_000n, descending);
-  writeInt(writer, offset, descending);
-}
 
 /** True when the next key column is NULL in the given direction. */
 function isNull(reader: ByteReader, descending: boolean): boolean {
@@ -144,22 +82,22 @@ export function readKeyDatum(reader: ByteReader, type: ColumnType, direction: Ke
     case TYPE_FAMILY.timetz:
       return readOrderedTimeTz(reader, descending);
     case TYPE_FAMILY.bit:
-      expect(reader, descending ? BITS_DESCENDING : BITS_ASCENDING, 'ordered bit array');
+      expectMarker(reader, descending ? BITS_DESCENDING : BITS_ASCENDING, 'ordered bit array');
       return readBits(reader, descending);
     case TYPE_FAMILY.box2d:
-      expect(reader, BOX2D, 'ordered box');
+      expectMarker(reader, BOX2D, 'ordered box');
       return box2dDatum(() => readOrderedFloat(reader, descending));
     case TYPE_FAMILY.geometry:
     case TYPE_FAMILY.geography: {
-      expect(reader, descending ? GEO_DESCENDING : GEO_ASCENDING, 'ordered spatial object');
+      expectMarker(reader, descending ? GEO_DESCENDING : GEO_ASCENDING, 'ordered spatial object');
       const index = reader.u64be() ^ (descending ? U64_MASK : 0n);
       return readSpatialObject(readEscaped(reader, descending), index);
     }
     case TYPE_FAMILY.array:
-      expect(reader, descending ? ARRAY_DESCENDING : ARRAY_ASCENDING, 'ordered array');
+      expectMarker(reader, descending ? ARRAY_DESCENDING : ARRAY_ASCENDING, 'ordered array');
       return readKeyArray(reader, type, direction);
     case TYPE_FAMILY.void:
-      expect(reader, VOID, 'ordered void');
+      expectMarker(reader, VOID, 'ordered void');
       return { kind: 'void' };
     default:
       return readBytesKey(reader, type, descending);
@@ -171,7 +109,7 @@ function readBytesKey(reader: ByteReader, type: ColumnType, descending: boolean)
   if (marker >= JSON_FIRST && marker <= JSON_LAST && type.family === TYPE_FAMILY.json) {
     throw new SpanvaultError('SV_NOT_SUPPORTED', 'keys that hold JSON are not supported yet');
   }
-  expect(reader, descending ? BYTES_DESCENDING : BYTES_ASCENDING, 'ordered byte string');
+  expectMarker(reader, descending ? BYTES_DESCENDING : BYTES_ASCENDING, 'ordered byte string');
   if (type.family === TYPE_FAMILY.string || type.family === TYPE_FAMILY.name)
     return readEscapedText(reader, descending);
   const bytes = readEscaped(reader, descending);

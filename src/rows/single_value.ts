@@ -1,14 +1,20 @@
 import { SpanvaultError } from '../fault/index.js';
 import type { ByteReader } from './byte_reader.js';
 import { ByteWriter } from './byte_writer.js';
-import type { Datum } from './datum.js';
+import type { Datum, TaggedDatum } from './datum.js';
 import { isTagged } from './datum.js';
 import { readValueDecimal, writeValueDecimal } from './decimal_codec.js';
 import { readSpatialObject } from './geo.js';
 import { readInet, writeInet } from './inet.js';
 import { readJson, writeJson } from './json_codec.js';
-import { readOrderedInterval, readOrderedTimeTz, readOrderedTimestamp } from './key_codec.js';
-import { writeOrderedInterval, writeOrderedTimeTz, writeOrderedTimestamp } from './key_codec.js';
+import {
+  readOrderedInterval,
+  readOrderedTimeTz,
+  readOrderedTimestamp,
+  writeOrderedInterval,
+  writeOrderedTimeTz,
+  writeOrderedTimestamp,
+} from './ordered_time.js';
 import { VALUE_TAG } from './roach_value.js';
 import { box2dDatum, bytesDatum, intOrUnknown, readBitWords, unknownDatum, writeBitWords } from './scalar_codec.js';
 import { type ColumnType, TYPE_FAMILY } from './schema.js';
@@ -94,6 +100,10 @@ function writeByKind(writer: ByteWriter, datum: Datum, type: ColumnType): number
     return VALUE_TAG.bytes;
   }
   if (!isTagged(datum)) throw new SpanvaultError('SV_INTERNAL', 'NULL is not stored as the value of a single column');
+  return writeTagged(writer, datum, type);
+}
+
+function writeTagged(writer: ByteWriter, datum: TaggedDatum, type: ColumnType): number {
   switch (datum.kind) {
     case 'date':
       writer.svarint(datum.days);

@@ -192,7 +192,7 @@ export function readFixture(name: string): FixtureBackup {
       num(type, 4),
       all(type, 6)
         .map(parse)
-        .map((member) => ({ physical: one(member, 1), logical: text(member, 2) })),
+        .map((member) => ({ physical: Uint8Array.from(one(member, 1)), logical: text(member, 2) })),
     );
   }
   const named = (kind: number, idField: number, nameField: number): Map<number, string> =>
