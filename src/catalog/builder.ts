@@ -12,7 +12,7 @@ import {
   type HlcTimestamp,
   type IndexDescriptor,
   type PartitioningDescriptor,
-  type PrivilegeDescriptor,
+  PrivilegeDescriptor,
   type TableDescriptor,
 } from './generated/descriptors.js';
 import { encodePartitionTuple, type PartitionValue } from './partitions.js';
@@ -130,6 +130,11 @@ function hlc(time: Timestamp): HlcTimestamp.$Properties {
 function privilegesOf(spec: PrivilegeSpec): PrivilegeDescriptor.$Properties {
   const users = [...spec.users].sort((a, b) => (a.user < b.user ? -1 : 1));
   return { users: users.map(({ user, privileges }) => ({ user, privileges })), owner: spec.owner, version: 1 };
+}
+
+/** A marshalled PrivilegeDescriptor. */
+export function encodePrivileges(spec: PrivilegeSpec): Uint8Array {
+  return PrivilegeDescriptor.encode(privilegesOf(spec)).finish();
 }
 
 function keyName(column: KeyColumnSpec): string {
