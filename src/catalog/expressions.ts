@@ -9,7 +9,8 @@ import { quoteName } from './names.js';
 /** String literals (also E'' and b''), quoted names, and the text between them. */
 const PIECES = /[eEbB]?'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|[^'"]+|['"]/gs;
 
-function mapOutsideLiterals(text: string, map: (piece: string) => string): string {
+/** Applies `map` to what is neither a string literal nor a quoted name. */
+export function mapOutsideLiterals(text: string, map: (piece: string) => string): string {
   return text.replace(PIECES, (piece) => (/^(?:[eEbB]?'|")/.test(piece) ? piece : map(piece)));
 }
 

@@ -5,6 +5,7 @@
  */
 export * from './builder.js';
 export * from './catalog.js';
+export * from './create_statement.js';
 export * from './dependencies.js';
 export * from './descriptor.js';
 export * from './expressions.js';

@@ -386,6 +386,12 @@ export function showZones(catalog: Catalog, zones: Zones): ZoneText[] {
   });
 }
 
+/** ALTER statements of a table's index and partition configurations, sorted, as SHOW CREATE TABLE appends them. */
+export function tableZoneStatements(catalog: Catalog, zones: Zones, table: Table): string[] {
+  const subzones = zones.row(table.id)?.subzones ?? [];
+  return subzones.map((subzone) => printZone(subzoneTarget(catalog, table, subzone), subzone.config)).sort();
+}
+
 /** The nearest target whose own configuration applies to a place. */
 function decidingTarget(catalog: Catalog, zones: Zones, place: Place): string {
   const has = (id: number): boolean => {
