@@ -1,141 +1,37 @@
 import { SpanvaultError } from '../fault/index.js';
-import type { Timestamp } from '../keys/index.js';
 import { TYPE_FAMILY } from '../rows/schema.js';
 import { Catalog } from './catalog.js';
-import { decodeDescriptor, PUBLIC_SCHEMA_ID, toInt64 } from './descriptor.js';
+import { decodeDescriptor, PUBLIC_SCHEMA_ID } from './descriptor.js';
 import {
   type CheckConstraint,
   type ColumnDescriptor,
   type ColumnFamilyDescriptor,
   Descriptor as DescriptorMessage,
   type ForeignKeyConstraint,
-  type HlcTimestamp,
   type IndexDescriptor,
   type PartitioningDescriptor,
-  PrivilegeDescriptor,
   type TableDescriptor,
 } from './generated/descriptors.js';
-import { encodePartitionTuple, type PartitionValue } from './partitions.js';
+import { hlc, privilegesOf } from './message_parts.js';
+import { encodePartitionTuple } from './partitions.js';
 import { columnType } from './rows_schema.js';
+import {
+  type FamilySpec,
+  type IndexSpec,
+  type KeyColumnSpec,
+  type PartitioningSpec,
+  type TablePlace,
+  type TableSpec,
+  USER_PRIVILEGES,
+} from './table_spec.js';
 import { parseSqlType } from './types.js';
 
 /*
  * New descriptors as CockroachDB 21.1 writes them: every field that it never leaves out is present, in its order.
  */
 
-/** A key column; bare text is ascending. */
-export type KeyColumnSpec = string | { readonly name: string; readonly direction: 'asc' | 'desc' };
-
-export interface ColumnSpec {
-  readonly name: string;
-  /** SQL type name, see parseSqlType. */
-  readonly type: string;
-  /** Default true; columns of the primary key are never nullable. */
-  readonly nullable?: boolean;
-  /** Serialized expression, `unique_rowid()` or `now():::TIMESTAMP`. */
-  readonly default?: string;
-  readonly hidden?: boolean;
-}
-
-export interface PartitioningSpec {
-  readonly columns: readonly string[];
-  readonly list?: readonly {
-    readonly name: string;
-    readonly values: readonly (readonly PartitionValue[])[];
-    readonly subpartitioning?: PartitioningSpec;
-  }[];
-  readonly range?: readonly {
-    readonly name: string;
-    readonly from: readonly PartitionValue[];
-    readonly to: readonly PartitionValue[];
-  }[];
-}
-
-export interface IndexSpec {
-  readonly name: string;
-  readonly columns: readonly KeyColumnSpec[];
-  readonly unique?: boolean;
-  readonly storing?: readonly string[];
-  readonly partitioning?: PartitioningSpec;
-  /** True for an index that CREATE INDEX made, false for one of CREATE TABLE. */
-  readonly createdExplicitly?: boolean;
-}
-
-export interface FamilySpec {
-  readonly name: string;
-  readonly columns: readonly string[];
-  /** Default: the position in the list. */
-  readonly id?: number;
-}
-
-export interface ForeignKeySpec {
-  readonly name: string;
-  readonly columns: readonly string[];
-  /** Name of a table that is built in the same call. */
-  readonly references: string;
-  readonly referencedColumns: readonly string[];
-}
-
-export interface TableSpec {
-  readonly name: string;
-  readonly columns: readonly ColumnSpec[];
-  readonly primaryKey: readonly KeyColumnSpec[];
-  readonly partitioning?: PartitioningSpec;
-  readonly indexes?: readonly IndexSpec[];
-  /** Default: one family `primary` with every column. */
-  readonly families?: readonly FamilySpec[];
-  readonly checks?: readonly {
-    readonly name: string;
-    readonly expression: string;
-    readonly columns: readonly string[];
-  }[];
-  readonly foreignKeys?: readonly ForeignKeySpec[];
-}
-
-/** A user's privilege bits: 2 ALL, 4 CREATE, 8 DROP, 16 GRANT, 32 SELECT, 64 INSERT, 128 DELETE, 256 UPDATE. */
-export interface PrivilegeSpec {
-  readonly owner: string;
-  readonly users: readonly { readonly user: string; readonly privileges: number }[];
-}
-
-/** Owner root, everything for admin and root: what CREATE gives to objects of a user. */
-export const USER_PRIVILEGES: PrivilegeSpec = {
-  owner: 'root',
-  users: [
-    { user: 'admin', privileges: 2 },
-    { user: 'root', privileges: 2 },
-  ],
-};
-
-export interface TablePlace {
-  readonly databaseId: number;
-  /** Default the public schema. */
-  readonly schemaId?: number;
-  /** Modification and creation time. */
-  readonly time: Timestamp;
-  readonly privileges?: PrivilegeSpec;
-}
-
 const INDEX_VERSION = 2;
 const FORMAT_VERSION = 3;
-
-function hlc(time: Timestamp): HlcTimestamp.$Properties {
-  // Zero fields are left out, as in proto3 messages.
-  return {
-    ...(time.wall === 0n ? {} : { wallTime: toInt64(time.wall) }),
-    ...(time.logical === 0 ? {} : { logical: time.logical }),
-  };
-}
-
-function privilegesOf(spec: PrivilegeSpec): PrivilegeDescriptor.$Properties {
-  const users = [...spec.users].sort((a, b) => (a.user < b.user ? -1 : 1));
-  return { users: users.map(({ user, privileges }) => ({ user, privileges })), owner: spec.owner, version: 1 };
-}
-
-/** A marshalled PrivilegeDescriptor. */
-export function encodePrivileges(spec: PrivilegeSpec): Uint8Array {
-  return PrivilegeDescriptor.encode(privilegesOf(spec)).finish();
-}
 
 function keyName(column: KeyColumnSpec): string {
   return typeof column === 'string' ? column : column.name;
@@ -343,52 +239,6 @@ export function buildTable(spec: TableSpec, id: number, place: TablePlace): Uint
   const [table] = buildTables([spec], id, place);
   if (table === undefined) throw new SpanvaultError('SV_INTERNAL', 'no table was built');
   return table;
-}
-
-/** A marshalled database descriptor. `schemas` are user-defined ones. */
-export function buildDatabase(
-  name: string,
-  id: number,
-  time: Timestamp,
-  options: {
-    readonly privileges?: PrivilegeSpec;
-    readonly schemas?: readonly { readonly name: string; readonly id: number }[];
-  } = {},
-): Uint8Array {
-  const database = {
-    name,
-    id,
-    privileges: privilegesOf(options.privileges ?? USER_PRIVILEGES),
-    modificationTime: hlc(time),
-    version: 1,
-    schemas: Object.fromEntries(
-      (options.schemas ?? []).map((schema) => [schema.name, { id: schema.id, dropped: false }]),
-    ),
-    state: 0,
-    offlineReason: '',
-  };
-  return DescriptorMessage.encode({ database }).finish();
-}
-
-/** A marshalled descriptor of a user-defined schema; its database must list it too (buildDatabase's `schemas`). */
-export function buildSchema(
-  name: string,
-  id: number,
-  databaseId: number,
-  time: Timestamp,
-  privileges: PrivilegeSpec = USER_PRIVILEGES,
-): Uint8Array {
-  const schema = {
-    parentId: databaseId,
-    name,
-    id,
-    privileges: privilegesOf(privileges),
-    modificationTime: hlc(time),
-    version: 1,
-    state: 0,
-    offlineReason: '',
-  };
-  return DescriptorMessage.encode({ schema }).finish();
 }
 
 /** A catalog of freshly built descriptors. */

@@ -16,7 +16,7 @@ import { quoteName } from './names.js';
 import { decodePartitionTuple, type PartitionValue } from './partitions.js';
 import { columnType } from './rows_schema.js';
 import { sqlTypeName } from './types.js';
-import { tableZoneStatements } from './zone_statements.js';
+import { tableZoneStatements } from './zone_text.js';
 import type { Zones } from './zones.js';
 
 /** A comment of system.comments on a table (subId 0), a column or an index of it. */

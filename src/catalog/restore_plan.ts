@@ -1,30 +1,20 @@
 import { SpanvaultError } from '../fault/index.js';
 import { EMPTY_TIMESTAMP, type Timestamp } from '../keys/index.js';
-import { type PrivilegeSpec, USER_PRIVILEGES } from './builder.js';
 import { type Catalog, SYSTEM_DATABASE_ID } from './catalog.js';
-import { tableDependencies } from './dependencies.js';
 import {
   type Database,
   type Descriptor,
   decodeDescriptor,
-  isSequence,
-  isView,
   PUBLIC_SCHEMA_ID,
   type Table,
   type UserType,
 } from './descriptor.js';
-import { addReferencesToType, addSchemaToDatabase, type RewriteOptions, rewriteDescriptors } from './rewrite.js';
+import { addReferencesToType, addSchemaToDatabase } from './descriptor_edits.js';
+import { checkOptions, checkTable, refuse, type RestoreOptions, restorableTables } from './restore_checks.js';
+import { type RewriteOptions, rewriteDescriptors } from './rewrite.js';
 import { dataIndexes, indexPrefix } from './spans.js';
+import { type PrivilegeSpec, USER_PRIVILEGES } from './table_spec.js';
 import { type CatalogTargets, closure, resolveTargets } from './targets.js';
-
-export interface RestoreOptions {
-  readonly intoDb?: string | undefined;
-  readonly newDbName?: string | undefined;
-  readonly skipMissingForeignKeys?: boolean | undefined;
-  readonly skipMissingSequences?: boolean | undefined;
-  readonly skipMissingSequenceOwners?: boolean | undefined;
-  readonly skipMissingViews?: boolean | undefined;
-}
 
 /** Old and new key prefix of an index (crdb-format.md 7.7). */
 export interface KeyRewrite {
@@ -47,82 +37,6 @@ export interface RestorePlan {
   readonly keyRewrites: readonly KeyRewrite[];
   /** First id that is still free. */
   readonly nextId: number;
-}
-
-function refuse(sentence: string): SpanvaultError {
-  return new SpanvaultError('SV_UNDEFINED', sentence);
-}
-
-function checkTable(table: Table, catalog: Catalog, restored: ReadonlySet<number>, options: RestoreOptions): void {
-  const name = JSON.stringify(table.name);
-  const needs = tableDependencies(table);
-  const missing = (ids: Iterable<number>): number | undefined => [...ids].find((id) => !restored.has(id));
-  const key = missing(needs.references);
-  if (key !== undefined && options.skipMissingForeignKeys !== true) {
-    throw refuse(
-      `cannot restore table ${name} without referenced table ${key} (or "skip_missing_foreign_keys" option)`,
-    );
-  }
-  const type = [...needs.types].find((id) => catalog.typeById(id) === undefined);
-  if (type !== undefined) throw refuse(`cannot restore table ${name} without referenced type ${type}`);
-  const used = missing(needs.usesSequences);
-  if (used !== undefined && options.skipMissingSequences !== true) {
-    throw refuse(
-      `cannot restore table ${name} without referenced sequence ${used} (or "skip_missing_sequences" option)`,
-    );
-  }
-  const owned = missing(needs.ownsSequences);
-  if (owned !== undefined && options.skipMissingSequenceOwners !== true) {
-    throw refuse(
-      `cannot restore table ${name} without referenced sequence ${owned} (or "skip_missing_sequence_owners" option)`,
-    );
-  }
-  const { ownedBy } = needs;
-  if (
-    isSequence(table) &&
-    ownedBy !== undefined &&
-    !restored.has(ownedBy) &&
-    options.skipMissingSequenceOwners !== true
-  ) {
-    throw refuse(
-      `cannot restore sequence ${name} without referenced owner table ${ownedBy} (or "skip_missing_sequence_owners" option)`,
-    );
-  }
-  const parent = missing(needs.interleavedIn);
-  if (parent !== undefined) throw refuse(`cannot restore table ${name} without interleave parent ${parent}`);
-}
-
-/** Views whose inputs are not restored are left out with skip_missing_views, else refused. */
-function restorableTables(catalog: Catalog, wanted: readonly Table[], options: RestoreOptions): Table[] {
-  const ids = new Set(wanted.map(({ id }) => id));
-  const complete = (table: Table, seen: ReadonlySet<number>): boolean => {
-    if (!isView(table)) return true;
-    const { reads, types } = tableDependencies(table);
-    const inputs = [...reads].every((id) => {
-      const input = catalog.tableById(id);
-      return ids.has(id) && input !== undefined && (seen.has(id) || complete(input, new Set([...seen, id])));
-    });
-    return inputs && [...types].every((id) => catalog.typeById(id) !== undefined);
-  };
-  return wanted.filter((table) => {
-    if (complete(table, new Set([table.id]))) return true;
-    if (options.skipMissingViews === true) return false;
-    throw refuse(
-      `cannot restore view ${JSON.stringify(table.name)} without restoring referenced table (or "skip_missing_views" option)`,
-    );
-  });
-}
-
-function checkOptions(targets: CatalogTargets, options: RestoreOptions): void {
-  if (targets.kind === 'databases' && options.intoDb !== undefined) {
-    throw new SpanvaultError('SV_USAGE', 'cannot use "into_db" option when restoring database(s)');
-  }
-  if (options.newDbName !== undefined && !(targets.kind === 'databases' && targets.names.length === 1)) {
-    throw new SpanvaultError(
-      'SV_USAGE',
-      'new_db_name can only be used for RESTORE DATABASE with a single target database',
-    );
-  }
 }
 
 /** Logical and physical members in order: equal ones make two enums compatible. */
@@ -374,29 +288,4 @@ export function planRestore(
 ): RestorePlan {
   const { nextId, time = EMPTY_TIMESTAMP, privileges = USER_PRIVILEGES } = allocation;
   return new RestorePlanner(backup, existing, options).plan(targets, nextId, time, privileges);
-}
-
-/** Databases that a new cluster has, and that a cluster restore replaces. */
-export const DEFAULT_DATABASES: readonly string[] = ['defaultdb', 'postgres'];
-
-/**
- * Refuses a cluster restore into a cluster that has objects of users. The default databases do not count.
- * @throws SpanvaultError SV_NOT_EMPTY with CockroachDB's words
- */
-export function requireEmptyCluster(existing: Catalog): void {
-  const isDefault = (descriptor: Descriptor): boolean =>
-    descriptor.kind === 'database' && DEFAULT_DATABASES.includes(descriptor.name);
-  const found = existing.descriptors.filter(
-    (descriptor) =>
-      descriptor.state !== 'drop' &&
-      descriptor.id !== SYSTEM_DATABASE_ID &&
-      descriptor.parentId !== SYSTEM_DATABASE_ID &&
-      !isDefault(descriptor),
-  );
-  if (found.length === 0) return;
-  const names = found.map(({ name }) => name).join(' ');
-  throw new SpanvaultError(
-    'SV_NOT_EMPTY',
-    `full cluster restore can only be run on a cluster with no tables or databases but found ${found.length} descriptors: [${names}]`,
-  );
 }

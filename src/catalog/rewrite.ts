@@ -1,19 +1,19 @@
-import { SpanvaultError } from '../fault/index.js';
-import { concatBytes, isEmptyTimestamp, type Timestamp } from '../keys/index.js';
-import type { PrivilegeSpec } from './builder.js';
-import { encodePrivileges } from './builder.js';
+import type { Timestamp } from '../keys/index.js';
 import { typeIdOfOid, USER_TYPE_OID_BASE } from './dependencies.js';
-import { type Descriptor, type DescriptorKind, TIME_FIELDS, unwrapDescriptor, WRAPPER_FIELDS } from './descriptor.js';
+import { type Descriptor, type DescriptorKind, unwrapDescriptor } from './descriptor.js';
+import { stampBody, wrapBody } from './descriptor_edits.js';
 import { renameDatabases, rewriteExpressionIds } from './expressions.js';
+import { encodePrivileges } from './message_parts.js';
+import type { PrivilegeSpec } from './table_spec.js';
 import {
   bytesField,
   editMessage,
   type FieldRule,
   readFields,
   readVarint,
+  readVarints,
   setField,
   setVarint,
-  varintField,
   type WireRules,
 } from './wire.js';
 
@@ -52,20 +52,6 @@ const EMPTY = new Uint8Array(0);
 function firstVarint(bytes: Uint8Array, number: number): number {
   const field = readFields(bytes).find((one) => one.number === number && one.wireType === 0);
   return field === undefined ? 0 : readVarint(bytes, field.valueStart).value;
-}
-
-function varints(bytes: Uint8Array, number: number): number[] {
-  const values: number[] = [];
-  for (const field of readFields(bytes)) {
-    if (field.number !== number) continue;
-    for (let offset = field.valueStart; offset < field.end; ) {
-      const item = readVarint(bytes, offset);
-      values.push(item.value);
-      offset = item.offset;
-      if (field.wireType === 0) break;
-    }
-  }
-  return values;
 }
 
 /** Rules of every message, made once per set of options. */
@@ -115,7 +101,7 @@ class Rewriter {
   readonly #type: FieldRule = { message: this.#typeRules() };
 
   #column(bytes: Uint8Array): Uint8Array {
-    const dropsDefault = varints(bytes, 10).some((id) => !this.#known(id));
+    const dropsDefault = readVarints(bytes, 10).some((id) => !this.#known(id));
     return editMessage(bytes, {
       3: this.#type,
       5: dropsDefault ? { replace: () => undefined } : this.#expression,
@@ -269,36 +255,6 @@ class Rewriter {
   }
 }
 
-function wrapBody(descriptor: Descriptor, body: Uint8Array): Uint8Array {
-  return editMessage(descriptor.raw, { [WRAPPER_FIELDS[descriptor.kind]]: { replace: () => body } });
-}
-
-function encodeTime(time: Timestamp): Uint8Array {
-  if (isEmptyTimestamp(time)) return EMPTY;
-  if (time.wall < 0n || time.wall >= 2n ** 63n)
-    throw new SpanvaultError('SV_INTERNAL', `modification time ${time.wall} is out of range`);
-  const wall: number[] = [];
-  for (let rest = time.wall; ; rest >>= 7n) {
-    if (rest < 0x80n) {
-      wall.push(Number(rest));
-      break;
-    }
-    wall.push(Number(rest & 0x7fn) | 0x80);
-  }
-  const logical = time.logical === 0 ? EMPTY : varintField(2, time.logical);
-  return time.wall === 0n ? logical : concatBytes(Uint8Array.of(8), Uint8Array.from(wall), logical);
-}
-
-function stampBody(
-  kind: DescriptorKind,
-  body: Uint8Array,
-  stamp: { readonly version: number; readonly time: Timestamp },
-): Uint8Array {
-  const fields = TIME_FIELDS[kind];
-  const versioned = setVarint(body, fields.version, stamp.version);
-  return setField(versioned, fields.time, bytesField(fields.time, encodeTime(stamp.time)));
-}
-
 /**
  * Rewrites descriptors at the level of the wire: everything but the ids (and what the options name) survives byte for
  * byte, in its order. @throws SpanvaultError SV_CORRUPT_MANIFEST
@@ -306,28 +262,4 @@ function stampBody(
 export function rewriteDescriptors(descriptors: Iterable<Descriptor>, options: RewriteOptions): Uint8Array[] {
   const rewriter = new Rewriter(options);
   return [...descriptors].map((descriptor) => rewriter.rewrite(descriptor));
-}
-
-/** One descriptor with a new version and modification time; the rest as it is. */
-export function stampDescriptor(descriptor: Descriptor, version: number, time: Timestamp): Uint8Array {
-  const { kind, body } = unwrapDescriptor(descriptor.raw);
-  return wrapBody(descriptor, stampBody(kind, body, { version, time }));
-}
-
-/** A database's descriptor with one more user-defined schema. */
-export function addSchemaToDatabase(database: Descriptor, name: string, schemaId: number): Uint8Array {
-  const { body } = unwrapDescriptor(database.raw);
-  const info = concatBytes(varintField(1, schemaId), varintField(2, 0));
-  const entry = bytesField(7, concatBytes(bytesField(1, Buffer.from(name, 'utf8')), bytesField(2, info)));
-  const at = readFields(body).find(({ number }) => number > 7)?.start ?? body.length;
-  return wrapBody(database, concatBytes(body.subarray(0, at), entry, body.subarray(at)));
-}
-
-/** A type's descriptor with further descriptors that use it. */
-export function addReferencesToType(type: Descriptor, ids: readonly number[]): Uint8Array {
-  const { body } = unwrapDescriptor(type.raw);
-  const known = new Set(varints(body, 12));
-  const fresh = ids.filter((id) => !known.has(id)).map((id) => varintField(12, id));
-  const at = readFields(body).find(({ number }) => number > 12)?.start ?? body.length;
-  return fresh.length === 0 ? type.raw : wrapBody(type, concatBytes(body.subarray(0, at), ...fresh, body.subarray(at)));
 }

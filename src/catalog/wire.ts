@@ -186,3 +186,18 @@ export function setField(bytes: Uint8Array, number: number, encoded: Uint8Array 
   const edited = concatBytes(...parts);
   return equalBytes(edited, bytes) ? bytes : edited;
 }
+
+/** Every value of a repeated varint field, packed or not. */
+export function readVarints(bytes: Uint8Array, number: number): number[] {
+  const values: number[] = [];
+  for (const field of readFields(bytes)) {
+    if (field.number !== number) continue;
+    for (let offset = field.valueStart; offset < field.end; ) {
+      const item = readVarint(bytes, offset);
+      values.push(item.value);
+      offset = item.offset;
+      if (field.wireType === 0) break;
+    }
+  }
+  return values;
+}

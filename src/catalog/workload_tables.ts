@@ -1,4 +1,4 @@
-import type { PartitioningSpec, TableSpec } from './builder.js';
+import type { PartitioningSpec, TableSpec } from './table_spec.js';
 
 /*
  * Tables of the workloads that CockroachDB users know: movr, bank and kv.

@@ -2,7 +2,6 @@ import { SpanvaultError } from '../fault/index.js';
 import type { Catalog } from './catalog.js';
 import type { Table } from './descriptor.js';
 import type { IndexDescriptor } from './generated/descriptors.js';
-import { quoteName, quoteUnrestrictedName } from './names.js';
 import { partitionNames } from './partitions.js';
 import { dataIndexes } from './spans.js';
 import { resolvePattern } from './targets.js';
@@ -15,14 +14,10 @@ import {
   type Subzone,
   type ZoneConfig,
 } from './zone_config.js';
-import {
-  parseConstraints,
-  parseLeasePreferences,
-  type PlacementNode,
-  printConstraints,
-  printLeasePreferences,
-} from './zone_constraints.js';
+import type { PlacementNode } from './zone_constraints.js';
+import { printZone, subzoneTarget, type ZoneText, zoneTargetText } from './zone_text.js';
 import { validateAgainstNodes, validateNoRepeatedKeys, validateTandem, validateZone } from './zone_validation.js';
+import { applySettings, type ZoneSetting } from './zone_variables.js';
 import { DEFAULT_ZONE_ID, NAMED_ZONE_IDS, subzoneSpans, type Zones } from './zones.js';
 
 /** What ALTER … CONFIGURE ZONE and SHOW ZONE CONFIGURATION name. Tables are patterns as in SQL. */
@@ -39,24 +34,10 @@ export type ZoneTarget =
       readonly index: string | undefined;
     };
 
-export type ZoneValue = string | number | bigint | boolean;
-
-/** One `variable = value` or `variable = COPY FROM PARENT`. */
-export type ZoneSetting = { readonly name: string } & (
-  | { readonly value: ZoneValue }
-  | { readonly copyFromParent: true }
-);
-
 export type ZoneChange =
   | { readonly kind: 'set'; readonly settings: readonly ZoneSetting[] }
   | { readonly kind: 'default' }
   | { readonly kind: 'discard' };
-
-/** One row of SHOW ZONE CONFIGURATIONS. */
-export interface ZoneText {
-  readonly target: string;
-  readonly rawConfigSql: string;
-}
 
 /** A target found in the catalog. */
 interface Place {
@@ -131,97 +112,6 @@ function completeZone(zones: Zones, place: Place): ZoneConfig {
   if (place.table === undefined) return zones.ofDatabase(place.id);
   if (place.index === undefined) return zones.ofTable(place.table);
   return zones.ofSubzone(place.table, place.index.id ?? 0, place.partition);
-}
-
-function requireType<T>(
-  setting: string,
-  value: ZoneValue,
-  convert: (value: ZoneValue) => T | undefined,
-  type: string,
-): T {
-  const converted = convert(value);
-  if (converted === undefined) {
-    throw new SpanvaultError(
-      'SV_USAGE',
-      `argument of ${setting} must be type ${type}, not ${JSON.stringify(String(value))}`,
-    );
-  }
-  return converted;
-}
-
-const asBig = (value: ZoneValue): bigint | undefined =>
-  typeof value === 'bigint' ? value : typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : undefined;
-const asInt = (value: ZoneValue): number | undefined => {
-  const big = asBig(value);
-  return big === undefined || big > 2n ** 31n - 1n || big < -(2n ** 31n) ? undefined : Number(big);
-};
-const asText = (value: ZoneValue): string | undefined => (typeof value === 'string' ? value : undefined);
-const asBool = (value: ZoneValue): boolean | undefined => (typeof value === 'boolean' ? value : undefined);
-
-type Fields = Partial<ZoneConfig>;
-
-/** Fields that each variable sets, from a value and from a complete parent. */
-const VARIABLES: Readonly<
-  Record<string, { readonly set: (value: ZoneValue) => Fields; readonly copy: (from: ZoneConfig) => Fields }>
-> = {
-  range_min_bytes: {
-    set: (value) => ({ rangeMinBytes: requireType('range_min_bytes', value, asBig, 'int') }),
-    copy: ({ rangeMinBytes }) => ({ rangeMinBytes }),
-  },
-  range_max_bytes: {
-    set: (value) => ({ rangeMaxBytes: requireType('range_max_bytes', value, asBig, 'int') }),
-    copy: ({ rangeMaxBytes }) => ({ rangeMaxBytes }),
-  },
-  'gc.ttlseconds': {
-    set: (value) => ({ gcTtlSeconds: requireType('gc.ttlseconds', value, asInt, 'int') }),
-    copy: ({ gcTtlSeconds }) => ({ gcTtlSeconds }),
-  },
-  num_replicas: {
-    set: (value) => ({ numReplicas: requireType('num_replicas', value, asInt, 'int') }),
-    copy: ({ numReplicas }) => ({ numReplicas }),
-  },
-  num_voters: {
-    set: (value) => ({ numVoters: requireType('num_voters', value, asInt, 'int') }),
-    copy: ({ numVoters }) => ({ numVoters }),
-  },
-  global_reads: {
-    set: (value) => ({ globalReads: requireType('global_reads', value, asBool, 'bool') }),
-    copy: ({ globalReads }) => ({ globalReads }),
-  },
-  constraints: {
-    set: (value) => ({ constraints: parseConstraints(requireType('constraints', value, asText, 'string')) }),
-    copy: ({ constraints }) => ({ constraints }),
-  },
-  voter_constraints: {
-    set: (value) => ({
-      voterConstraints: parseConstraints(requireType('voter_constraints', value, asText, 'string')),
-      voterFlag: true,
-    }),
-    copy: ({ voterConstraints, voterFlag }) => ({ voterConstraints, voterFlag }),
-  },
-  lease_preferences: {
-    set: (value) => ({
-      leasePreferences: parseLeasePreferences(requireType('lease_preferences', value, asText, 'string')),
-    }),
-    copy: ({ leasePreferences }) => ({ leasePreferences }),
-  },
-};
-
-function applySettings(zone: ZoneConfig, settings: readonly ZoneSetting[], parent: ZoneConfig): ZoneConfig {
-  const seen = new Set<string>();
-  let edited = zone;
-  for (const setting of settings) {
-    const variable = VARIABLES[setting.name];
-    if (variable === undefined) {
-      throw new SpanvaultError('SV_USAGE', `unsupported zone config parameter: ${JSON.stringify(setting.name)}`);
-    }
-    if (seen.has(setting.name)) {
-      throw new SpanvaultError('SV_USAGE', `duplicate zone config parameter: ${JSON.stringify(setting.name)}`);
-    }
-    seen.add(setting.name);
-    edited = { ...edited, ...('value' in setting ? variable.set(setting.value) : variable.copy(parent)) };
-  }
-  return edited;
 }
 
 /** What a place inherits: its complete configuration as if it had none of its own. */
@@ -330,66 +220,6 @@ export function configureZone(
   const places = resolvePlaces(catalog, target, context.currentDatabase);
   const edited = places.reduce((state, place) => changePlace(catalog, state, place, change, context.nodes), zones);
   return { zones: edited, changedIds: [...new Set(places.map(({ id }) => id))] };
-}
-
-function quoteText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
-/** The ALTER statement of a configuration, as SHOW ZONE CONFIGURATIONS prints it. */
-export function printZone(target: string, zone: ZoneConfig): string {
-  const lines: string[] = [];
-  if (zone.rangeMinBytes !== undefined) lines.push(`range_min_bytes = ${zone.rangeMinBytes}`);
-  if (zone.rangeMaxBytes !== undefined) lines.push(`range_max_bytes = ${zone.rangeMaxBytes}`);
-  if (zone.gcTtlSeconds !== undefined) lines.push(`gc.ttlseconds = ${zone.gcTtlSeconds}`);
-  if (zone.globalReads !== undefined) lines.push(`global_reads = ${zone.globalReads}`);
-  if (zone.numReplicas !== undefined) lines.push(`num_replicas = ${zone.numReplicas}`);
-  if (zone.numVoters !== undefined) lines.push(`num_voters = ${zone.numVoters}`);
-  if (zone.constraints !== undefined) lines.push(`constraints = ${quoteText(printConstraints(zone.constraints))}`);
-  if (zone.voterConstraints !== undefined && (zone.numVoters ?? 0) > 0) {
-    lines.push(`voter_constraints = ${quoteText(printConstraints(zone.voterConstraints))}`);
-  }
-  if (zone.leasePreferences !== undefined) {
-    lines.push(`lease_preferences = ${quoteText(printLeasePreferences(zone.leasePreferences))}`);
-  }
-  return `ALTER ${target} CONFIGURE ZONE USING\n${lines.map((line) => `\t${line}`).join(',\n')}`;
-}
-
-function subzoneTarget(catalog: Catalog, table: Table, subzone: Subzone): string {
-  const index = dataIndexes(table).find((one) => one.index.id === subzone.indexId)?.index;
-  const name = `INDEX ${catalog.qualifiedName(table)}@${quoteUnrestrictedName(index?.name ?? String(subzone.indexId))}`;
-  return subzone.partitionName === '' ? name : `PARTITION ${quoteName(subzone.partitionName)} OF ${name}`;
-}
-
-/** Text of a row's target: `RANGE default`, `DATABASE movr`, `TABLE movr.public.rides`; undefined for an unknown id. */
-export function zoneTargetText(catalog: Catalog, id: number): string | undefined {
-  const named = Object.entries(NAMED_ZONE_IDS).find(([, namedId]) => namedId === id)?.[0];
-  if (named !== undefined) return `RANGE ${named}`;
-  const descriptor = catalog.byId(id);
-  if (descriptor?.kind === 'database') return `DATABASE ${quoteName(descriptor.name)}`;
-  return descriptor?.kind === 'table' ? `TABLE ${catalog.qualifiedName(descriptor)}` : undefined;
-}
-
-/** SHOW ZONE CONFIGURATIONS: every row whose object exists, then its subzones. */
-export function showZones(catalog: Catalog, zones: Zones): ZoneText[] {
-  return zones.entries().flatMap(([id, zone]) => {
-    const target = zoneTargetText(catalog, id);
-    if (target === undefined) return [];
-    const own = isPlaceholder(zone) ? [] : [{ target, rawConfigSql: printZone(target, zone) }];
-    const table = catalog.tableById(id);
-    if (table === undefined) return own;
-    const subzones = zone.subzones.map((subzone) => {
-      const name = subzoneTarget(catalog, table, subzone);
-      return { target: name, rawConfigSql: printZone(name, subzone.config) };
-    });
-    return [...own, ...subzones];
-  });
-}
-
-/** ALTER statements of a table's index and partition configurations, sorted, as SHOW CREATE TABLE appends them. */
-export function tableZoneStatements(catalog: Catalog, zones: Zones, table: Table): string[] {
-  const subzones = zones.row(table.id)?.subzones ?? [];
-  return subzones.map((subzone) => printZone(subzoneTarget(catalog, table, subzone), subzone.config)).sort();
 }
 
 /** The nearest target whose own configuration applies to a place. */
