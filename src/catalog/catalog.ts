@@ -1,8 +1,8 @@
 import { SpanvaultError } from '../fault/index.js';
 import {
   type Database,
-  decodeDescriptor,
   type Descriptor,
+  decodeDescriptor,
   PUBLIC_SCHEMA_ID,
   type Schema,
   type Table,

@@ -10,7 +10,7 @@ import {
   type UserType,
 } from './descriptor.js';
 import { addReferencesToType, addSchemaToDatabase } from './descriptor_edits.js';
-import { checkOptions, checkTable, refuse, type RestoreOptions, restorableTables } from './restore_checks.js';
+import { checkOptions, checkTable, type RestoreOptions, refuse, restorableTables } from './restore_checks.js';
 import { type RewriteOptions, rewriteDescriptors } from './rewrite.js';
 import { dataIndexes, indexPrefix } from './spans.js';
 import { type PrivilegeSpec, USER_PRIVILEGES } from './table_spec.js';

@@ -1,8 +1,8 @@
 import { SpanvaultError } from '../fault/index.js';
 import { keepingReader, toInt64 } from './descriptor.js';
 import {
-  type ConstraintsConjunction,
   type ZoneConstraint as ConstraintMessage,
+  type ConstraintsConjunction,
   ZoneConfig as ZoneMessage,
 } from './generated/descriptors.js';
 import type { ConstraintGroup, ZoneConstraint } from './zone_constraints.js';

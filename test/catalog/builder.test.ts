@@ -20,9 +20,9 @@ import {
   type Table,
   type TableSpec,
 } from '#src/catalog/index.js';
-import { TableDescriptor } from '#src/catalog/generated/descriptors.js';
 import { toHex } from '#src/keys/index.js';
 import { fixtureCatalog, HAS_FIXTURES } from './fixtures.js';
+import { TableDescriptor } from './messages.js';
 
 const TIME = { wall: 1_700_000_000_000_000_000n, logical: 0 };
 const PLACE = { databaseId: 52, time: TIME };

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   Catalog,
+  createStatement,
   decodeDescriptor,
   editMessage,
   indexSpans,
@@ -9,12 +10,14 @@ import {
   readFields,
   resolvePattern,
   resolveTargets,
+  rewriteDescriptors,
   setVarint,
+  tableDependencies,
   tableSchema,
 } from '#src/catalog/index.js';
-import { Descriptor as Wrapper } from '#src/catalog/generated/descriptors.js';
 import { toHex } from '#src/keys/index.js';
 import { everyDescriptor, fixtureCatalog, HAS_FIXTURES, manifests } from './fixtures.js';
+import { Descriptor as Wrapper } from './messages.js';
 
 function reencode(raw: Uint8Array): Uint8Array {
   return Wrapper.encode(Wrapper.decode(keepingReader(raw))).finish();
@@ -172,5 +175,33 @@ describe.skipIf(!HAS_FIXTURES)('real descriptors', () => {
     const t3 = old.tables().find(({ name }) => name === 't3')!;
     const t4 = old.tables().find(({ name }) => name === 't4')!;
     expect(indexSpans([t4])).toEqual(indexSpans([t3]));
+  });
+
+  it('damaged ones are refused with a SpanvaultError, or read as something else, but nothing crashes', () => {
+    const catalog = fixtureCatalog('v21.1-types');
+    const ids = new Map(catalog.descriptors.map(({ id }) => [id, id + 1000]));
+    const use = (raw: Uint8Array): void => {
+      const descriptor = decodeDescriptor(raw);
+      rewriteDescriptors([descriptor], { ids, missing: 'drop' });
+      if (descriptor.kind !== 'table') return;
+      const damaged = catalog.with([descriptor]);
+      indexSpans([descriptor]);
+      tableSchema(damaged, descriptor);
+      tableDependencies(descriptor);
+      createStatement(damaged, descriptor, { qualified: true });
+    };
+    fc.assert(
+      fc.property(fc.nat(), fc.nat(), fc.integer({ min: 1, max: 255 }), fc.boolean(), (pick, place, flip, cut) => {
+        const { raw } = catalog.descriptors[pick % catalog.descriptors.length]!;
+        const bytes = Uint8Array.from(cut ? raw.subarray(0, place % raw.length) : raw);
+        if (!cut) bytes[place % bytes.length]! ^= flip;
+        try {
+          use(bytes);
+        } catch (error) {
+          expect(error).toMatchObject({ name: 'SpanvaultError' });
+        }
+      }),
+      { numRuns: 1500 },
+    );
   });
 });

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { Catalog, decodeDescriptor, readFields, type Descriptor } from '#src/catalog/index.js';
+import { Catalog, type Descriptor, decodeDescriptor, readFields } from '#src/catalog/index.js';
 
 /** Real backups and what CockroachDB says of them; tests that need them skip where the folder is absent. */
 export const FIXTURES = new URL('../../../shared/fixtures/', import.meta.url).pathname;

@@ -5,24 +5,24 @@ import {
   buildSchema,
   buildTable,
   Catalog,
-  catalogOf,
   type CatalogTargets,
-  decodeDescriptor,
+  catalogOf,
   type Descriptor,
+  decodeDescriptor,
   keyRewrites,
   planRestore,
+  type RestoreOptions,
   renameDatabases,
   requireEmptyCluster,
   rewriteDescriptors,
   rewriteExpressionIds,
-  type RestoreOptions,
   stampDescriptor,
   systemDescriptors,
   tableDependencies,
 } from '#src/catalog/index.js';
-import { Descriptor as Wrapper } from '#src/catalog/generated/descriptors.js';
 import { EMPTY_TIMESTAMP, toHex } from '#src/keys/index.js';
 import { everyDescriptor, fixtureCatalog, HAS_FIXTURES } from './fixtures.js';
+import { Descriptor as Wrapper } from './messages.js';
 
 const TIME = { wall: 1_700_000_000_000_000_000n, logical: 3 };
 const EXISTING = catalogOf(
@@ -136,9 +136,7 @@ describe.skipIf(!HAS_FIXTURES)('rewriting real descriptors', () => {
       oid: 101054,
       arrayContents: { oid: 101053, udtMetadata: { stableArrayTypeId: 101054 } },
     });
-    expect(
-      JSON.stringify(Wrapper.decode(moved.tableById(1055)!.raw).toJSON?.() ?? moved.tableById(1055)!.message),
-    ).not.toMatch(/10005[34]/);
+    expect(JSON.stringify(Wrapper.decode(moved.tableById(1055)!.raw))).not.toMatch(/10005[34]/);
   });
 
   it('interleaved tables of 1.0 keep their structure', () => {
@@ -181,7 +179,10 @@ describe.skipIf(!HAS_FIXTURES)('planRestore', () => {
       [103, 102],
     ]);
     expect(rides.message.inboundFks.map((key) => [key.originTableId, key.referencedTableId])).toEqual([[104, 103]]);
-    expect(rides.message.privileges?.users?.map(({ user }) => user)).toEqual(['admin', 'root']);
+    expect(rides.message.privileges?.users?.map((one: { user?: string | null }) => one.user)).toEqual([
+      'admin',
+      'root',
+    ]);
     expect(plan.keyRewrites.map(({ from, to }) => `${toHex(from)}>${toHex(to)}`).slice(0, 4)).toEqual([
       'bd89>ed89',
       'be89>ee89',

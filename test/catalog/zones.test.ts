@@ -20,8 +20,8 @@ import {
   showZones,
   systemDescriptors,
   type ZoneChange,
-  type ZoneTarget,
   Zones,
+  type ZoneTarget,
 } from '#src/catalog/index.js';
 import { fromHex, parseLocality, toHex } from '#src/keys/index.js';
 import { fixtureCatalog, HAS_FIXTURES, parseCsv, truth } from './fixtures.js';
