@@ -42,6 +42,14 @@ export function readAsOf(written: WrittenAsOf): AsOf {
   return read;
 }
 
+/**
+ * AS OF SYSTEM TIME given as plain text, as a command's option is.
+ * @throws SpanvaultError SV_USAGE
+ */
+export function parseAsOf(text: string): AsOf {
+  return readAsOf({ kind: 'string', value: text });
+}
+
 /** Nanoseconds, optionally a point and ten digits of the logical counter. */
 function readDecimal(text: string): AsOf | undefined {
   const match = /^(\d{1,19})(?:\.(\d{1,10}))?$/.exec(text);

@@ -110,7 +110,10 @@ async function runJob(
       }),
     signal,
   );
-  if (statement.options.detached === true) return rowsResult(type, DETACHED_COLUMNS, [[String(job.jobId)]]);
+  if (statement.options.detached === true) {
+    session.detached.push(job.done);
+    return rowsResult(type, DETACHED_COLUMNS, [[String(job.jobId)]]);
+  }
   const { counts, notices } = await job.done;
   const row = [
     String(job.jobId),

@@ -3,7 +3,7 @@
  * statements, their execution against an Engine, and results as rows.
  * Must not do the work itself: the rooms below back up, restore, store and list; and it must not format for a terminal.
  */
-export { type AsOf, resolveAsOf } from './as_of.js';
+export { type AsOf, parseAsOf, resolveAsOf } from './as_of.js';
 export {
   type BackupOptions,
   type RestoreOptions,

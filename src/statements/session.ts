@@ -15,6 +15,8 @@ export interface Session {
   readonly node: number;
   readonly jobs: JobRegistry;
   readonly observer: SessionObserver;
+  /** Settles with each detached BACKUP and RESTORE: await them before the engine is closed. */
+  readonly detached: Promise<unknown>[];
   currentDatabase: string;
 }
 
@@ -32,6 +34,7 @@ export function openSession(
     node,
     jobs: new JobRegistry(node),
     observer: options.observer ?? {},
+    detached: [],
     currentDatabase: options.database ?? DEFAULT_DATABASE,
   };
 }

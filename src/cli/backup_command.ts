@@ -1,0 +1,225 @@
+import { type Command, Option } from 'commander';
+import { parseNamePattern } from '../catalog/index.js';
+import { SpanvaultError } from '../fault/index.js';
+import type { Compression } from '../native/index.js';
+import {
+  type BackupOutcome,
+  type BackupStatement,
+  type RestoreStatement,
+  type Statement,
+  type StatementTargets,
+  execute,
+  parseAsOf,
+  printStatement,
+} from '../statements/index.js';
+import {
+  type ClusterOptions,
+  type Context,
+  repeatable,
+  useSession,
+  wholeNumber,
+  withCluster,
+  withExamples,
+} from './context.js';
+import type { EngineSettings } from './host.js';
+import { paint } from './io.js';
+import { placementLines } from './placement.js';
+import { ProgressReporter } from './progress.js';
+import { printBytes, printDuration } from './quantities.js';
+import { renderResult } from './render.js';
+
+interface TargetOptions {
+  readonly database?: readonly string[];
+  readonly table?: readonly string[];
+  readonly currentDatabase?: string;
+}
+
+interface OperationOptions extends ClusterOptions, TargetOptions {
+  readonly asOf?: string;
+  readonly workers?: number;
+  readonly json?: true;
+}
+
+interface BackupCommandOptions extends OperationOptions {
+  readonly compression?: Compression;
+  readonly clusterVersion?: string;
+}
+
+interface RestoreCommandOptions extends OperationOptions {
+  readonly from: string;
+  readonly directory?: true;
+  readonly intoDb?: string;
+  readonly newDbName?: string;
+  readonly skipMissingForeignKeys?: true;
+  readonly skipMissingSequences?: true;
+  readonly skipMissingViews?: true;
+  readonly skipLocalitiesCheck?: true;
+  readonly schemaOnly?: true;
+}
+
+function withOperation(command: Command): Command {
+  return withCluster(command)
+    .option('--database <name>', 'a whole database; repeatable', repeatable)
+    .option('--table <pattern>', 'a table: t, db.t, db.schema.t or db.*; repeatable', repeatable)
+    .option('--current-database <name>', 'database of tables that are named without one', 'defaultdb')
+    .option('--as-of <time>', "AS OF SYSTEM TIME: '-10s', a timestamp or nanoseconds")
+    .option('--workers <n>', 'worker threads (default: one per core)', wholeNumber(1))
+    .option('--json', 'write progress and result as JSON lines');
+}
+
+/** `spanvault backup`. */
+export function addBackupCommand(program: Command, context: Context): void {
+  const command = program
+    .command('backup')
+    .description('take a full backup of a cluster, of databases or of tables')
+    .argument('<uri...>', 'one location, or one per locality with COCKROACH_LOCALITY each')
+    .addOption(
+      new Option('--compression <codec>', 'codec of data blocks (default: snappy)').choices(['none', 'snappy', 'zstd']),
+    )
+    .option('--cluster-version <version>', 'version of CockroachDB that is to restore it (default: 23.1)')
+    .action((uris: string[], options: BackupCommandOptions) => runBackup(context, uris, options));
+  withExamples(
+    withOperation(command),
+    "spanvault backup --cluster ./c1 'nodelocal://1/backup'",
+    "spanvault backup --cluster ./c1 --database movr \\\n      'nodelocal://1/east?COCKROACH_LOCALITY=default' 'nodelocal://1/west?COCKROACH_LOCALITY=region%3Dus-west'",
+  );
+}
+
+/** `spanvault restore`. */
+export function addRestoreCommand(program: Command, context: Context): void {
+  const command = program
+    .command('restore')
+    .description('restore a cluster, databases or tables from a backup')
+    .argument('<uri...>', 'the locations that together hold the backup, in any order')
+    .option('--from <subdirectory>', 'which backup of the collection', 'LATEST')
+    .option('--directory', 'the location is a backup itself, as before CockroachDB 20.2')
+    .option('--into-db <name>', 'database that receives the tables')
+    .option('--new-db-name <name>', 'restore the database under this name')
+    .option('--schema-only', 'create the schema and no rows')
+    .option('--skip-missing-foreign-keys', 'leave out foreign keys whose table is not restored')
+    .option('--skip-missing-sequences', 'leave out defaults whose sequence is not restored')
+    .option('--skip-missing-views', 'leave out views whose tables are not restored')
+    .option('--skip-localities-check', 'go on though regions of the backup have no node')
+    .action((uris: string[], options: RestoreCommandOptions) => runRestore(context, uris, options));
+  withExamples(
+    withOperation(command),
+    "spanvault restore --cluster ./c2 'nodelocal://1/east' 'nodelocal://1/west'",
+    "spanvault restore --cluster ./c2 --database movr --new-db-name movr2 --from '2023/02/23-150925.62' 'nodelocal://1/east' 'nodelocal://1/west'",
+  );
+}
+
+function targetsOf(options: TargetOptions): StatementTargets {
+  if (options.database !== undefined && options.table !== undefined) {
+    throw new SpanvaultError('SV_USAGE', '--database and --table cannot be given together');
+  }
+  if (options.database !== undefined) return { kind: 'databases', names: options.database };
+  if (options.table === undefined) return { kind: 'cluster' };
+  const patterns = options.table.map((text) => {
+    const { parts, all } = parseNamePattern(text);
+    return all ? [...parts, '*'] : parts;
+  });
+  return { kind: 'tables', patterns };
+}
+
+async function runBackup(context: Context, uris: readonly string[], options: BackupCommandOptions): Promise<void> {
+  const statement: BackupStatement = {
+    kind: 'backup',
+    targets: targetsOf(options),
+    destination: { kind: 'new' },
+    uris,
+    asOf: options.asOf === undefined ? null : parseAsOf(options.asOf),
+    options: {},
+  };
+  await runOperation(context, options, statement, {
+    ...(options.workers === undefined ? {} : { workers: options.workers }),
+    ...(options.compression === undefined ? {} : { compression: options.compression }),
+    ...(options.clusterVersion === undefined ? {} : { clusterVersion: options.clusterVersion }),
+  });
+}
+
+async function runRestore(context: Context, uris: readonly string[], options: RestoreCommandOptions): Promise<void> {
+  const layer =
+    options.from.toUpperCase() === 'LATEST'
+      ? ({ kind: 'latest' } as const)
+      : ({ kind: 'subdir', subdir: options.from } as const);
+  const statement: RestoreStatement = {
+    kind: 'restore',
+    targets: targetsOf(options),
+    from: options.directory === true ? { kind: 'directory' } : layer,
+    uris,
+    asOf: options.asOf === undefined ? null : parseAsOf(options.asOf),
+    options: {
+      ...(options.intoDb === undefined ? {} : { into_db: options.intoDb }),
+      ...(options.newDbName === undefined ? {} : { new_db_name: options.newDbName }),
+      ...(options.schemaOnly && { schema_only: true }),
+      ...(options.skipMissingForeignKeys && { skip_missing_foreign_keys: true }),
+      ...(options.skipMissingSequences && { skip_missing_sequences: true }),
+      ...(options.skipMissingViews && { skip_missing_views: true }),
+      ...(options.skipLocalitiesCheck && { skip_localities_check: true }),
+    },
+  };
+  await runOperation(context, options, statement, options.workers === undefined ? {} : { workers: options.workers });
+}
+
+/** Runs a BACKUP or RESTORE with progress, then prints its row, or one JSON line. */
+async function runOperation(
+  context: Context,
+  options: OperationOptions,
+  statement: Statement,
+  settings: EngineSettings,
+): Promise<void> {
+  const { io } = context;
+  context.jsonFailures = options.json === true;
+  const progress = new ProgressReporter(io, options.json ? 'json' : io.stderr.isTTY === true ? 'line' : 'plain');
+  let outcome: BackupOutcome | undefined;
+  const observer = {
+    onProgress: progress.update.bind(progress),
+    onBackup: (finished: BackupOutcome): void => {
+      outcome = finished;
+    },
+  };
+  const startMs = performance.now();
+  const result = await useSession(
+    context,
+    options,
+    { settings, observer, database: options.currentDatabase },
+    async (opened) => {
+      try {
+        return await execute(opened, statement, { signal: io.signal });
+      } finally {
+        progress.clear();
+      }
+    },
+  );
+  const seconds = (performance.now() - startMs) / 1000;
+  if (options.json) {
+    for await (const line of renderResult(result, 'json')) {
+      const row = JSON.parse(line) as Readonly<Record<string, string>>;
+      const more = outcome === undefined ? {} : { subdir: outcome.subdir, placement: placementJson(outcome) };
+      io.stdout.write(
+        `${JSON.stringify({ event: 'result', statement: printStatement(statement), ...row, ...more, seconds, notices: result.notices })}\n`,
+      );
+    }
+    return;
+  }
+  for await (const text of renderResult(result, 'table')) io.stdout.write(text);
+  if (outcome !== undefined) {
+    io.stdout.write(`\nwritten to ${outcome.subdir}: ${printBytes(outcome.bytes)} in ${printDuration(seconds)}\n`);
+    for (const line of placementLines(outcome.placement)) io.stdout.write(line);
+  }
+  for (const notice of result.notices) io.stderr.write(`${paint(io.stderr, io.env).yellow('notice:')} ${notice}\n`);
+}
+
+function placementJson({ placement }: BackupOutcome): unknown {
+  return {
+    buckets: placement.buckets,
+    displaced: placement.displaced.map(({ rangeId, wanted, nodeId, nodeLocality, bucket, reason }) => ({
+      rangeId,
+      wanted,
+      nodeId,
+      nodeLocality,
+      bucket,
+      reason,
+    })),
+  };
+}

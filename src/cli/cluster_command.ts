@@ -1,0 +1,110 @@
+import type { Command } from 'commander';
+import { parseLocality } from '../keys/index.js';
+import {
+  type ClusterOptions,
+  type Context,
+  clusterDirectory,
+  repeatable,
+  wholeNumber,
+  withExamples,
+  withFormat,
+} from './context.js';
+import { type ShownNode, WORKLOADS, type Workload } from './host.js';
+import { paint, write } from './io.js';
+import { printCount } from './quantities.js';
+import { type Format, renderResult } from './render.js';
+
+/** `spanvault cluster init | add-node | nodes`. */
+export function addClusterCommand(program: Command, context: Context): void {
+  const cluster = program.command('cluster').description('make an embedded cluster, add nodes, list them');
+  withExamples(cluster, 'spanvault cluster init ./c1 --node region=us-east,az=a --node region=us-west,az=a');
+
+  const init = cluster
+    .command('init')
+    .description('make a cluster in a new directory')
+    .argument('<dir>', 'directory of the cluster')
+    .requiredOption(
+      '--node <locality>',
+      'a node and its locality tiers, least specific first; empty for none; repeatable',
+      repeatable,
+    )
+    .action(async (directory: string, options: { readonly node: readonly string[] }) => {
+      for (const locality of options.node) parseLocality(locality);
+      await printNodes(context, await context.host.initCluster(directory, options.node), 'table');
+    });
+  withExamples(
+    init,
+    'spanvault cluster init ./c1 --node region=us-east,az=a --node region=us-east,az=b --node region=us-west,az=a',
+    "spanvault cluster init ./c2 --node ''",
+  );
+
+  const add = withDirectory(cluster.command('add-node'))
+    .description('add a node; ranges whose zone configuration wants it move to it')
+    .requiredOption('--node <locality>', 'locality tiers of the new node')
+    .action(async (options: ClusterOptions & { readonly node: string }) => {
+      parseLocality(options.node);
+      const { node, notices } = await context.host.addNode(clusterDirectory(context, options), options.node);
+      await printNodes(context, [node], 'table');
+      for (const notice of notices)
+        context.io.stderr.write(`${paint(context.io.stderr, context.io.env).yellow('notice:')} ${notice}\n`);
+    });
+  withExamples(add, 'spanvault cluster add-node --cluster ./c2 --node region=us-west,az=a');
+
+  const nodes = withFormat(withDirectory(cluster.command('nodes')))
+    .description('list the nodes')
+    .action(async (options: ClusterOptions & { readonly format: Format }) =>
+      printNodes(context, await context.host.nodes(clusterDirectory(context, options)), options.format),
+    );
+  withExamples(nodes, 'spanvault cluster nodes --cluster ./c1');
+}
+
+/** `spanvault workload init`. */
+export function addWorkloadCommand(program: Command, context: Context): void {
+  const workload = program.command('workload').description('fill a cluster with example data');
+  withExamples(workload, 'spanvault workload init movr --cluster ./c1 --rows 10000');
+  const init = withDirectory(workload.command('init'))
+    .description('create the database of a workload and load rows')
+    .argument('<name>', WORKLOADS.join(', '))
+    .option('--rows <n>', 'rows of the largest table (default: as the workload in CockroachDB)', wholeNumber(1))
+    .action(async (name: string, options: ClusterOptions & { readonly rows?: number }, command: Command) => {
+      const found = WORKLOADS.find((one) => one === name);
+      if (found === undefined)
+        command.error(`error: unknown workload '${name}'; the workloads are ${WORKLOADS.join(', ')}`);
+      await loadWorkload(context, clusterDirectory(context, options), found, options.rows);
+    });
+  withExamples(
+    init,
+    'spanvault workload init movr --cluster ./c1 --rows 10000',
+    'spanvault workload init bank --cluster ./c1',
+  );
+}
+
+async function loadWorkload(
+  context: Context,
+  directory: string,
+  workload: Workload,
+  rows: number | undefined,
+): Promise<void> {
+  const { database, tables } = await context.host.loadWorkload(directory, workload, rows);
+  const result = {
+    columns: [{ name: 'table' }, { name: 'rows', numeric: true }],
+    rows: tables.map((table) => [`${database}.${table.name}`, printCount(table.rows)]),
+    tag: 'WORKLOAD',
+    notices: [],
+  };
+  for await (const text of renderResult(result, 'table')) await write(context.io.stdout, text);
+}
+
+function withDirectory(command: Command): Command {
+  return command.option('--cluster <dir>', 'directory of the cluster (default: $SPANVAULT_CLUSTER)');
+}
+
+async function printNodes(context: Context, nodes: readonly ShownNode[], format: Format): Promise<void> {
+  const result = {
+    columns: [{ name: 'id', numeric: true }, { name: 'locality' }, { name: 'status' }],
+    rows: nodes.map(({ nodeId, locality, status }) => [String(nodeId), locality, status]),
+    tag: 'NODES',
+    notices: [],
+  };
+  for await (const text of renderResult(result, format)) await write(context.io.stdout, text);
+}

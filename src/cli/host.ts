@@ -1,0 +1,46 @@
+import type { Compression } from '../native/index.js';
+import type { Engine } from '../statements/index.js';
+
+/** Choices of one process that hold for all statements it runs. */
+export interface EngineSettings {
+  /** Directory behind nodelocal://, one directory per node in it; default: `extern` in the cluster's directory. */
+  readonly externalIODir?: string;
+  /** Node that nodelocal://self means; default 1. */
+  readonly node?: number;
+  /** Worker threads of BACKUP and RESTORE; default one per core. */
+  readonly workers?: number;
+  readonly compression?: Compression;
+  /** Version that manifests name, such as `23.1`. */
+  readonly clusterVersion?: string;
+}
+
+/** A node as `cluster nodes` prints it. */
+export interface ShownNode {
+  readonly nodeId: number;
+  /** `region=us-east,az=a`; empty without locality. */
+  readonly locality: string;
+  readonly status: string;
+}
+
+export const WORKLOADS = ['movr', 'bank', 'kv'] as const;
+export type Workload = (typeof WORKLOADS)[number];
+
+/** What a workload wrote. */
+export interface LoadedWorkload {
+  readonly database: string;
+  readonly tables: readonly { readonly name: string; readonly rows: number }[];
+}
+
+/** What commands need of a store, so that tests can give another one. Every method fails with a SpanvaultError. */
+export interface Host {
+  /** @throws SV_EXISTS when the directory holds a cluster already */
+  initCluster(directory: string, localities: readonly string[]): Promise<readonly ShownNode[]>;
+  /** Adds a node; the sentences say what moved. */
+  addNode(
+    directory: string,
+    locality: string,
+  ): Promise<{ readonly node: ShownNode; readonly notices: readonly string[] }>;
+  nodes(directory: string): Promise<readonly ShownNode[]>;
+  loadWorkload(directory: string, workload: Workload, rows: number | undefined): Promise<LoadedWorkload>;
+  openEngine(directory: string, settings: EngineSettings): Promise<Engine>;
+}

@@ -1,0 +1,81 @@
+import type { Command } from 'commander';
+import type { ShowBackupStatement } from '../statements/index.js';
+import { type ClusterOptions, type Context, useSession, withCluster, withExamples, withFormat } from './context.js';
+import type { Format } from './render.js';
+import { StatementRunner } from './statement_runner.js';
+
+interface ShowOptions extends ClusterOptions {
+  readonly format: Format;
+}
+
+interface ShowBackupCommandOptions extends ShowOptions {
+  readonly from: string;
+  readonly directory?: true;
+  readonly schemas?: true;
+  readonly checkFiles?: true;
+  readonly debugIds?: true;
+  readonly privileges?: true;
+  readonly asJson?: true;
+}
+
+/** `spanvault show backups | backup`. */
+export function addShowCommand(program: Command, context: Context): void {
+  const show = program.command('show').description('list the backups of a collection, or what is in one');
+  withExamples(
+    show,
+    "spanvault show backups --cluster ./c1 'nodelocal://1/east'",
+    "spanvault show backup --cluster ./c1 'nodelocal://1/east' 'nodelocal://1/west'",
+  );
+
+  const backups = show
+    .command('backups')
+    .description('full backups of a collection')
+    .argument('<uri...>', 'the collection; of a locality-aware one its default location')
+    .action((uris: string[], options: ShowOptions) =>
+      useSession(context, options, {}, (session) =>
+        new StatementRunner(context.io, session, options.format).run({ kind: 'showBackups', uris }, context.io.signal),
+      ),
+    );
+  withExamples(withFormat(withCluster(backups)), "spanvault show backups --cluster ./c1 'nodelocal://1/east'");
+
+  const backup = show
+    .command('backup')
+    .description('databases, schemas, tables and types in a backup')
+    .argument('<uri...>', 'the locations that together hold the backup')
+    .option('--from <subdirectory>', 'which backup of the collection', 'LATEST')
+    .option('--directory', 'the location is a backup itself, as before CockroachDB 20.2')
+    .option('--schemas', 'with the statements that create each object')
+    .option('--check-files', 'check that every file exists, and show their bytes')
+    .option('--debug-ids', 'with descriptor ids')
+    .option('--privileges', 'with grants and owners')
+    .option('--as-json', 'the manifest as JSON')
+    .action((uris: string[], options: ShowBackupCommandOptions) =>
+      useSession(context, options, {}, (session) =>
+        new StatementRunner(context.io, session, options.format).run(showStatement(uris, options), context.io.signal),
+      ),
+    );
+  withExamples(
+    withFormat(withCluster(backup)),
+    "spanvault show backup --cluster ./c1 --check-files 'nodelocal://1/east' 'nodelocal://1/west'",
+    "spanvault show backup --cluster ./c1 --schemas --from '2023/02/23-150925.62' 'nodelocal://1/east'",
+  );
+}
+
+function showStatement(uris: readonly string[], options: ShowBackupCommandOptions): ShowBackupStatement {
+  const layer =
+    options.from.toUpperCase() === 'LATEST'
+      ? ({ kind: 'latest' } as const)
+      : ({ kind: 'subdir', subdir: options.from } as const);
+  return {
+    kind: 'showBackup',
+    schemas: options.schemas === true,
+    from: options.directory === true ? { kind: 'directory' } : layer,
+    uris,
+    options: {
+      ...(options.checkFiles && { check_files: true }),
+      ...(options.debugIds && { debug_ids: true }),
+      ...(options.privileges && { privileges: true }),
+      ...(options.asJson && { as_json: true }),
+    },
+  };
+}
