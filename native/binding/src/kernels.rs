@@ -1,10 +1,13 @@
 //! Kernels on their own: ceilings for benches, references for tests.
 
+use napi::bindgen_prelude::Uint8ArraySlice;
 use napi_derive::napi;
 use spanvault_core::checksum;
+use spanvault_core::codec::{self, Compression};
 
 use crate::faults::{Result, thrown};
-use crate::numbers::small;
+use crate::numbers::{size, small};
+use crate::packed::disjoint;
 
 /// CRC-32C of `bytes` after bytes whose CRC-32C is `seed` (0 = none).
 #[napi(js_name = "crc32c", catch_unwind)]
@@ -16,4 +19,16 @@ pub fn crc32c(bytes: &[u8], seed: f64) -> Result<u32> {
 #[napi(catch_unwind)]
 pub fn crc32_ieee(bytes: &[u8]) -> u32 {
     checksum::crc32_ieee(bytes)
+}
+
+/// Compresses, checksums and copies `input` block by block: the ceiling of an encoder.
+#[napi(catch_unwind)]
+pub fn codec_ceiling(input: &[u8], compression: String, level: f64, block_bytes: f64, mut scratch: Uint8ArraySlice) -> Result<f64> {
+    disjoint(&scratch, input).map_err(thrown)?;
+    // SAFETY: JavaScript of this thread waits for this call and the two do not overlap: this is the only borrow.
+    let scratch = unsafe { scratch.as_mut() };
+    Compression::parse(&compression)
+        .and_then(|codec| codec::codec_ceiling(input, codec, level as i32, size(block_bytes, "block size")?, scratch))
+        .map(|bytes| bytes as f64)
+        .map_err(thrown)
 }

@@ -6,7 +6,9 @@
 mod faults;
 mod kernels;
 mod memory;
+mod merge;
 mod numbers;
 mod packed;
 mod scan;
+mod sst;
 mod store;

@@ -289,7 +289,7 @@ fn clear_at(user: &[u8], value: &mut [u8]) -> Result<()> {
 
 /// Length of the longest common prefix, eight bytes at a time.
 #[inline]
-fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let n = a.len().min(b.len());
     // SAFETY: `at + 8 <= n` at every call, and both slices have at least n bytes.
     let differ = |at: usize| unsafe {

@@ -1,0 +1,232 @@
+//! A merge of layers as a class.
+
+use napi::bindgen_prelude::{Null, Either, Uint32ArraySlice, Uint8Array, Uint8ArraySlice};
+use napi_derive::napi;
+use spanvault_core::emit::Checksums;
+use spanvault_core::fault::{Fault, Result as Checked};
+use spanvault_core::merge::{LayerMerge, MergeOptions, MergeStep};
+use spanvault_core::cursor::MergeFile;
+use spanvault_core::selection::Mode;
+
+use crate::faults::{Result, thrown};
+use crate::numbers::{NativeTimestamp, size, small, whole};
+use crate::packed::disjoint;
+
+type MaybeTimestamp = Either<NativeTimestamp, Null>;
+
+/// Settings of a merge; see contract.ts.
+#[napi(object)]
+pub struct NativeMergeOptions {
+    /// First user key; empty = no bound.
+    pub start_key: Uint8Array,
+    /// Bound of user keys; empty = none.
+    pub end_key: Uint8Array,
+    /// Versions after this are skipped.
+    pub as_of: MaybeTimestamp,
+    /// Versions at or before this are skipped.
+    pub after: MaybeTimestamp,
+    /// `latest` or `all`.
+    pub mode: String,
+    /// Whether deleted keys are left out.
+    pub drop_tombstones: bool,
+    /// Old prefix, new prefix, …
+    pub rewrites: Vec<Uint8Array>,
+    /// Timestamp of every emitted version.
+    pub rewrite_timestamp: MaybeTimestamp,
+    /// `keep`, `clear` or `compute`.
+    pub checksums: String,
+    /// Whether value checksums are checked.
+    pub verify_checksums: bool,
+}
+
+fn timestamp(value: &MaybeTimestamp) -> Checked<Option<spanvault_core::engine_key::Timestamp>> {
+    match value {
+        Either::A(timestamp) => timestamp.parse().map(Some),
+        Either::B(_) => Ok(None),
+    }
+}
+
+impl NativeMergeOptions {
+    fn parse(&self) -> Checked<MergeOptions> {
+        Ok(MergeOptions {
+            start_key: self.start_key.to_vec(),
+            end_key: self.end_key.to_vec(),
+            as_of: timestamp(&self.as_of)?,
+            after: timestamp(&self.after)?,
+            mode: match self.mode.as_str() {
+                "latest" => Mode::Latest,
+                "all" => Mode::All,
+                other => return Err(Fault::usage(format!("merge mode {other:?} is neither latest nor all"))),
+            },
+            drop_tombstones: self.drop_tombstones,
+            rewrites: self.rewrites.iter().map(|prefix| prefix.to_vec()).collect(),
+            rewrite_timestamp: timestamp(&self.rewrite_timestamp)?,
+            checksums: match self.checksums.as_str() {
+                "keep" => Checksums::Keep,
+                "clear" => Checksums::Clear,
+                "compute" => Checksums::Compute,
+                other => return Err(Fault::usage(format!("checksums {other:?} is not keep, clear or compute"))),
+            },
+            verify_checksums: self.verify_checksums,
+        })
+    }
+}
+
+/// One input file; see contract.ts.
+#[napi(object)]
+pub struct NativeMergeFile {
+    /// For messages.
+    pub name: String,
+    /// Size of the file.
+    pub file_bytes: f64,
+    /// Position of its layer.
+    pub layer: f64,
+    /// Prefix that was removed from its keys.
+    pub elided_prefix: Uint8Array,
+    /// First user key of interest.
+    pub start_key: Uint8Array,
+    /// Bound of user keys.
+    pub end_key: Uint8Array,
+    /// Whether the bound itself is of interest.
+    pub end_inclusive: bool,
+}
+
+/// Bytes of a file that are needed.
+#[napi(object, object_from_js = false)]
+pub struct NativeNeed {
+    /// Number of the file.
+    pub file: f64,
+    /// First byte.
+    pub offset: f64,
+    /// Number of bytes.
+    pub length: f64,
+}
+
+/// What a call of `next` came to: one of the kinds `batch`, `need`, `grow` and `done`.
+#[napi(object, object_from_js = false)]
+pub struct NativeMergeStep {
+    /// Which.
+    pub kind: &'static str,
+    /// Entries of a batch.
+    pub count: Option<f64>,
+    /// Bytes of a batch.
+    pub bytes_used: Option<f64>,
+    /// Windows to read.
+    pub needs: Option<Vec<NativeNeed>>,
+    /// Bytes that the next entry needs.
+    pub bytes: Option<f64>,
+}
+
+/// Counters; see contract.ts.
+#[napi(object, object_from_js = false)]
+pub struct NativeMergeFacts {
+    /// Entries within the bounds.
+    pub entries_read: f64,
+    /// Entries written.
+    pub entries_emitted: f64,
+    /// User key and value bytes written.
+    pub bytes_emitted: f64,
+    /// Rows of primary indexes written.
+    pub rows: f64,
+    /// Entries of other indexes written.
+    pub index_entries: f64,
+    /// Bytes fed.
+    pub bytes_read: f64,
+    /// Data blocks decoded.
+    pub blocks_read: f64,
+    /// Deleted keys left out.
+    pub tombstones_dropped: f64,
+    /// Keys under no rewritten prefix.
+    pub keys_outside_rewrites: f64,
+}
+
+/// A merge in progress.
+#[napi]
+pub struct NativeMerge {
+    merge: LayerMerge,
+}
+
+/// A merge without files.
+#[napi(catch_unwind)]
+pub fn new_merge(options: NativeMergeOptions) -> Result<NativeMerge> {
+    let merge = options.parse().and_then(|options| LayerMerge::new(&options)).map_err(thrown)?;
+    Ok(NativeMerge { merge })
+}
+
+#[napi]
+impl NativeMerge {
+    /// Adds an input file.
+    #[napi(catch_unwind)]
+    pub fn add_file(&mut self, file: NativeMergeFile) -> Result<f64> {
+        let parse = || -> Checked<MergeFile> {
+            Ok(MergeFile {
+                name: file.name.clone(),
+                file_bytes: whole(file.file_bytes, "file size")?,
+                layer: small(file.layer, "layer")?,
+                elided_prefix: file.elided_prefix.to_vec(),
+                start_key: file.start_key.to_vec(),
+                end_key: file.end_key.to_vec(),
+                end_inclusive: file.end_inclusive,
+            })
+        };
+        parse().and_then(|file| self.merge.add_file(file)).map(|number| number as f64).map_err(thrown)
+    }
+
+    /// Hands in bytes that were asked for.
+    #[napi(catch_unwind)]
+    pub fn feed(&mut self, file: f64, offset: f64, bytes: &[u8]) -> Result<()> {
+        let (file, offset) = size(file, "file").and_then(|file| Ok((file, whole(offset, "offset")?))).map_err(thrown)?;
+        self.merge.feed(file, offset, bytes).map_err(thrown)
+    }
+
+    /// Fills a batch, or says what is needed.
+    #[napi(catch_unwind)]
+    pub fn next(&mut self, mut bytes: Uint8ArraySlice, mut offsets: Uint32ArraySlice) -> Result<NativeMergeStep> {
+        disjoint(&bytes, &offsets).map_err(thrown)?;
+        // SAFETY: JavaScript of this thread waits for this call, and the two do not overlap, so each is the only borrow
+        // that lives; they end with this call.
+        let (bytes, offsets) = unsafe { (bytes.as_mut(), offsets.as_mut()) };
+        let none = NativeMergeStep { kind: "done", count: None, bytes_used: None, needs: None, bytes: None };
+        Ok(match self.merge.next(bytes, offsets).map_err(thrown)? {
+            MergeStep::Done => none,
+            MergeStep::Grow(bytes) => NativeMergeStep { kind: "grow", bytes: Some(bytes as f64), ..none },
+            MergeStep::Batch { count, bytes_used } => NativeMergeStep {
+                kind: "batch",
+                count: Some(count as f64),
+                bytes_used: Some(bytes_used as f64),
+                ..none
+            },
+            MergeStep::Need(needs) => NativeMergeStep {
+                kind: "need",
+                needs: Some(
+                    needs
+                        .into_iter()
+                        .map(|need| NativeNeed {
+                            file: need.file as f64,
+                            offset: need.offset as f64,
+                            length: need.length as f64,
+                        })
+                        .collect(),
+                ),
+                ..none
+            },
+        })
+    }
+
+    /// Counters so far.
+    #[napi(catch_unwind)]
+    pub fn facts(&self) -> NativeMergeFacts {
+        let facts = self.merge.facts();
+        NativeMergeFacts {
+            entries_read: facts.entries_read as f64,
+            entries_emitted: facts.entries_emitted as f64,
+            bytes_emitted: facts.bytes_emitted as f64,
+            rows: facts.rows as f64,
+            index_entries: facts.index_entries as f64,
+            bytes_read: facts.bytes_read as f64,
+            blocks_read: facts.blocks_read as f64,
+            tombstones_dropped: facts.tombstones_dropped as f64,
+            keys_outside_rewrites: facts.keys_outside_rewrites as f64,
+        }
+    }
+}
