@@ -84,7 +84,11 @@ export const native: NativeModule = {
     const { startKey, endKey, asOf, after, mode, dropTombstones } = options;
     return guardScan(raw.storeScan(store, startKey, endKey, asOf, after, mode, dropTombstones));
   }),
-  storeStats: guarded(raw.storeStats),
+  // An absent field of a native object is undefined; the contract says null.
+  storeStats: guarded((...args) => {
+    const stats = raw.storeStats(...args);
+    return { ...stats, resumeKey: stats.resumeKey ?? null };
+  }),
   fillKv: guarded(raw.fillKv),
   memoryPut: guarded(raw.memoryPut),
   memoryGet: guarded(raw.memoryGet),
@@ -96,7 +100,10 @@ export const native: NativeModule = {
   codecCeiling: guarded(raw.codecCeiling),
   newSstWriter: guarded((options) => guardWriter(raw.newSstWriter(options))),
   newMerge: guarded((options) => guardMerge(raw.newMerge(options))),
-  describeSst: guarded(raw.describeSst),
+  describeSst: guarded((name, bytes) => {
+    const report = raw.describeSst(name, bytes);
+    return { ...report, minTimestamp: report.minTimestamp ?? null, maxTimestamp: report.maxTimestamp ?? null };
+  }),
 };
 
 /** Codes that native code raises, and a call that panics: for the tests of this room. */

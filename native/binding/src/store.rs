@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use napi::bindgen_prelude::{BigInt, Env, Uint8Array, Uint8ArraySlice};
+use napi::bindgen_prelude::{Either, Null, BigInt, Env, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 use spanvault_core::batch::Batch;
 use spanvault_core::fault::{Fault, Result as Checked};
@@ -29,7 +29,7 @@ pub struct NativeMetaPut {
     /// Name.
     pub key: String,
     /// Content.
-    pub value: Option<Uint8Array>,
+    pub value: Either<Uint8Array, Null>,
 }
 
 /// A metadata record.
@@ -136,7 +136,16 @@ pub fn store_commit(
         };
         let clear: Vec<_> = clear_spans.iter().map(|span| (&*span.key, &*span.end_key)).collect();
         let meta: Vec<_> =
-            meta.iter().map(|put| MetaPut { key: &put.key, value: put.value.as_deref() }).collect();
+            meta
+                .iter()
+                .map(|put| MetaPut {
+                    key: &put.key,
+                    value: match &put.value {
+                        Either::A(value) => Some(&**value),
+                        Either::B(_) => None,
+                    },
+                })
+                .collect();
         store.commit(batch.as_ref(), &clear, &meta)
     };
     commit().map_err(thrown)
