@@ -19,6 +19,8 @@ import {
   fromScalar,
   fromSpan,
   fromTimestamp,
+  plainBytes,
+  toBytes,
   toCounts,
   toSpan,
   toTimestamp,
@@ -32,7 +34,7 @@ import {
 
 /** Decodes with every unknown field kept. `name` is the file, for messages. */
 function decode<M>(type: { decode(reader: protobuf.Reader): M }, bytes: Uint8Array, name: string): M {
-  const reader = protobuf.Reader.create(bytes);
+  const reader = protobuf.Reader.create(plainBytes(bytes));
   reader.discardUnknown = false;
   try {
     return type.decode(reader);
@@ -47,7 +49,6 @@ function decode<M>(type: { decode(reader: protobuf.Reader): M }, bytes: Uint8Arr
   }
 }
 
-const NO_BYTES = new Uint8Array(0);
 const MVCC_FILTERS = ['latest', 'all'] as const;
 const ELIDED_PREFIXES = ['none', 'tenant', 'tenantAndTable'] as const;
 
@@ -62,7 +63,7 @@ function toFile(message: pb.File.$Properties): FileRecord {
   const file: FileRecord = {
     span: toSpan(message.span),
     path: message.path ?? '',
-    sha512: message.sha512 ?? NO_BYTES,
+    sha512: toBytes(message.sha512),
     entryCounts: toCounts(message.entryCounts),
     startTime: toTimestamp(message.startTime),
     endTime: toTimestamp(message.endTime),
@@ -198,7 +199,7 @@ export function decodeManifest(bytes: Uint8Array, name: string): Manifest {
     files: message.files.map(toFile),
     descriptors: message.descriptors,
     formatVersion: message.formatVersion,
-    clusterId: message.clusterId,
+    clusterId: toBytes(message.clusterId),
     nodeId: message.nodeId,
     buildInfo: toBuildInfo(message.buildInfo),
     entryCounts: toCounts(message.entryCounts),
@@ -207,7 +208,7 @@ export function decodeManifest(bytes: Uint8Array, name: string): Manifest {
     introducedSpans: message.introducedSpans.map(toSpan),
     descriptorChanges: message.descriptorChanges.map(toRevision),
     revisionStartTime: toTimestamp(message.revisionStartTime),
-    id: message.id,
+    id: toBytes(message.id),
     partitionDescriptorFilenames: message.partitionDescriptorFilenames,
     localityKvs: message.localityKvs,
     descriptorCoverage: message.descriptorCoverage === 1 ? 'cluster' : 'requested',
@@ -225,7 +226,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
   const message = rebuild(manifest, new pb.BackupManifest(), MANIFEST_FIELDS, CARRIED);
   // CockroachDB's field `dir` is not nullable; readers overwrite it with where they read from.
   if (!Object.hasOwn(message, 'dir')) message.dir = new Uint8Array(0);
-  return pb.BackupManifest.encode(message).finish();
+  return plainBytes(pb.BackupManifest.encode(message).finish());
 }
 
 /** Decodes one File message, as a value of filelist.sst. @throws SpanvaultError SV_CORRUPT_MANIFEST */
@@ -235,20 +236,22 @@ export function decodeFile(bytes: Uint8Array, name: string): FileRecord {
 
 /** The protobuf of one File. */
 export function encodeFile(file: FileRecord): Uint8Array {
-  return pb.File.encode(fromFile(file)).finish();
+  return plainBytes(pb.File.encode(fromFile(file)).finish());
 }
 
 /** Decodes a BACKUP_PART file's protobuf. @throws SpanvaultError SV_CORRUPT_MANIFEST */
 export function decodePartitionDescriptor(bytes: Uint8Array, name: string): PartitionDescriptor {
   const message = decode(pb.BackupPartitionDescriptor, bytes, name);
-  const { localityKv, backupId } = message;
-  return rememberOrigin({ localityKv, files: message.files.map(toFile), backupId }, message);
+  const { localityKv } = message;
+  return rememberOrigin({ localityKv, files: message.files.map(toFile), backupId: toBytes(message.backupId) }, message);
 }
 
 /** The protobuf of a partition descriptor. */
 export function encodePartitionDescriptor(part: PartitionDescriptor): Uint8Array {
   const fields: Converters<PartitionDescriptor> = { localityKv: fromScalar, files: list(fromFile), backupId: same };
-  return pb.BackupPartitionDescriptor.encode(rebuild(part, new pb.BackupPartitionDescriptor(), fields)).finish();
+  return plainBytes(
+    pb.BackupPartitionDescriptor.encode(rebuild(part, new pb.BackupPartitionDescriptor(), fields)).finish(),
+  );
 }
 
 /** Decodes one entry of metadata/index/. @throws SpanvaultError SV_CORRUPT_MANIFEST */
@@ -275,5 +278,5 @@ export function encodeIndexMetadata(index: IndexMetadata): Uint8Array {
     mvccFilter: (value) => fromScalar(MVCC_FILTERS.indexOf(value)),
     revisionStartTime: fromTimestamp,
   };
-  return pb.BackupIndexMetadata.encode(rebuild(index, new pb.BackupIndexMetadata(), fields)).finish();
+  return plainBytes(pb.BackupIndexMetadata.encode(rebuild(index, new pb.BackupIndexMetadata(), fields)).finish());
 }

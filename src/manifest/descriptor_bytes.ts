@@ -1,6 +1,7 @@
 import protobuf from 'protobufjs/minimal.js';
 import { SpanvaultError } from '../fault/index.js';
 import { type Timestamp, concatBytes } from '../keys/index.js';
+import { plainBytes } from './wire_values.js';
 
 /*
  * The little that a manifest must know of the descriptors it carries, taken from their bytes: an id, and one repair.
@@ -35,7 +36,7 @@ interface Field {
 }
 
 function fieldsOf(bytes: Uint8Array): Field[] {
-  const reader = protobuf.Reader.create(bytes);
+  const reader = protobuf.Reader.create(plainBytes(bytes));
   const fields: Field[] = [];
   while (reader.pos < reader.len) {
     const start = reader.pos;
@@ -104,10 +105,12 @@ export function placeholderDescriptor(name: string, modified: Timestamp): Uint8A
 }
 
 function tableDescriptor(table: Uint8Array): Uint8Array {
-  return protobuf.Writer.create()
-    .uint32((TABLE << 3) | LENGTH_DELIMITED)
-    .bytes(table)
-    .finish();
+  return plainBytes(
+    protobuf.Writer.create()
+      .uint32((TABLE << 3) | LENGTH_DELIMITED)
+      .bytes(table)
+      .finish(),
+  );
 }
 
 /** TableDescriptor.modification_time with its tag. */

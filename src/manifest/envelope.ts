@@ -4,6 +4,7 @@ import { gunzip, gzip } from 'node:zlib';
 import { SpanvaultError, hasCode } from '../fault/index.js';
 import { equalBytes, hasPrefix, toHex } from '../keys/index.js';
 import type { ExternalStorage, WriteOptions } from '../storage/index.js';
+import { plainBytes } from './wire_values.js';
 
 /*
  * What lies around a metadata file's protobuf (crdb-format.md 2.2): a checksum file beside it, encryption, gzip.
@@ -47,7 +48,7 @@ export async function openEnvelope(stored: Uint8Array, name: string): Promise<Ui
   }
   if (!hasPrefix(stored, GZIP)) return stored;
   try {
-    return await gunzipAsync(stored, { maxOutputLength: MAX_INFLATED_BYTES });
+    return plainBytes(await gunzipAsync(stored, { maxOutputLength: MAX_INFLATED_BYTES }));
   } catch (cause) {
     throw new SpanvaultError(
       'SV_CORRUPT_MANIFEST',
@@ -61,7 +62,7 @@ export async function openEnvelope(stored: Uint8Array, name: string): Promise<Ui
 
 /** A protobuf as CockroachDB stores it since 20.2. */
 export async function sealEnvelope(bytes: Uint8Array): Promise<Uint8Array> {
-  return await gzipAsync(bytes);
+  return plainBytes(await gzipAsync(bytes));
 }
 
 /**

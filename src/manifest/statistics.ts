@@ -2,7 +2,7 @@ import { SpanvaultError } from '../fault/index.js';
 import type { ExternalStorage } from '../storage/index.js';
 import { openEnvelope } from './envelope.js';
 import * as pb from './generated/backup.js';
-import { fill, fromBigInt, fromScalar, toSigned, toUnsigned } from './wire_values.js';
+import { fill, fromBigInt, fromScalar, plainBytes, toSigned, toUnsigned } from './wire_values.js';
 
 /** Name of the statistics file that every table's entry of a manifest names. */
 export const STATISTICS_FILE = 'BACKUP-STATISTICS';
@@ -27,7 +27,7 @@ export interface TableStatistic {
 export function decodeStatistics(bytes: Uint8Array, name: string): TableStatistic[] {
   let table: pb.StatsTable;
   try {
-    table = pb.StatsTable.decode(bytes);
+    table = pb.StatsTable.decode(plainBytes(bytes));
   } catch (cause) {
     throw new SpanvaultError('SV_CORRUPT_MANIFEST', `${name} of ${bytes.length} bytes is malformed or cut`, { cause });
   }
@@ -64,7 +64,7 @@ export function encodeStatistics(statistics: readonly TableStatistic[]): Uint8Ar
       avgSize: fromBigInt(statistic.avgSize, true),
     }),
   );
-  return pb.StatsTable.encode(fill(new pb.StatsTable(), { statistics: messages })).finish();
+  return plainBytes(pb.StatsTable.encode(fill(new pb.StatsTable(), { statistics: messages })).finish());
 }
 
 /** Reads a statistics file, which is not compressed. @throws SpanvaultError SV_STORAGE_NOT_FOUND, SV_CORRUPT_MANIFEST, SV_USAGE */

@@ -57,8 +57,15 @@ export function fromTimestamp(ts: Timestamp): pb.Timestamp {
   return fill(new pb.Timestamp(), { wallTime: fromBigInt(ts.wall), logical: fromScalar(ts.logical) });
 }
 
+const NO_BYTES = new Uint8Array(0);
+
+/** Decoded bytes; protobufjs' own default for absent ones is a Buffer. */
+export function toBytes(value: Uint8Array | null | undefined): Uint8Array {
+  return value === null || value === undefined || value.length === 0 ? NO_BYTES : value;
+}
+
 export function toSpan(message: pb.Span.$Properties | null | undefined): Span {
-  return { key: message?.key ?? new Uint8Array(0), endKey: message?.endKey ?? new Uint8Array(0) };
+  return { key: toBytes(message?.key), endKey: toBytes(message?.endKey) };
 }
 
 export function fromSpan(span: Span): pb.Span {
@@ -79,4 +86,9 @@ export function fromCounts(counts: RowCounts): pb.RowCount {
     rows: fromBigInt(counts.rows),
     indexEntries: fromBigInt(counts.indexEntries),
   });
+}
+
+/** The same memory as a plain Uint8Array: a Buffer's `slice` does not copy, which callers must not have to know. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
