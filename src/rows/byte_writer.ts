@@ -74,8 +74,30 @@ export class ByteWriter {
     }
   }
 
+  /** NSU(length) and the UTF-8 bytes of `text`. */
+  sizedText(text: string): void {
+    this.#reserve(3 * text.length + 9);
+    const at = this.length;
+    const size = this.#bytes.write(text, at + 1, 'utf8');
+    if (size < 128) {
+      this.#bytes[at] = size;
+      this.length = at + 1 + size;
+      return;
+    }
+    this.nsu(size);
+    this.#bytes.write(text, this.length, 'utf8');
+    this.length += size;
+  }
+
   /** Zigzag little-endian base-128. */
   svarint(value: bigint): void {
+    if (value >= -0x40000000n && value < 0x40000000n) {
+      const small = Number(value);
+      let zigzag = (small << 1) ^ (small >> 31);
+      for (; zigzag >= 0x80; zigzag >>>= 7) this.byte((zigzag & 0x7f) | 0x80);
+      this.byte(zigzag);
+      return;
+    }
     let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
     while (rest >= 0x80n) {
       this.byte(Number(rest & 0x7fn) | 0x80);
@@ -86,6 +108,10 @@ export class ByteWriter {
 
   /** The low `length` bytes of `value`, big-endian. */
   bigEndian(value: bigint, length: number): void {
+    if (length === 8) {
+      this.u64be(value);
+      return;
+    }
     for (let shift = 8 * (length - 1); shift >= 0; shift -= 8) this.byte(Number((value >> BigInt(shift)) & 0xffn));
   }
 

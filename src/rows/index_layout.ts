@@ -1,8 +1,8 @@
 import { SpanvaultError } from '../fault/index.js';
 import { concatBytes, encodeUvarintAscending } from '../keys/index.js';
 import type { ByteReader } from './byte_reader.js';
-import type { ByteWriter } from './byte_writer.js';
-import type { Row } from './datum.js';
+import { ByteWriter } from './byte_writer.js';
+import type { Datum, Row } from './datum.js';
 import { readKeyDatum, writeKeyDatum } from './key_codec.js';
 import type { ColumnSchema, ColumnType, IndexSchema, KeyDirection, TableSchema } from './schema.js';
 
@@ -116,6 +116,32 @@ export class IndexLayout {
     return hasNull;
   }
 
+  /**
+   * The bytes that every key begins with whose leading key columns have these values; all of them name one row (of a
+   * primary index). @throws SpanvaultError SV_USAGE when there are more values than key columns
+   */
+  keyPrefix(values: readonly Datum[]): Uint8Array {
+    if (values.length > this.keyColumns.length) {
+      const named = `index ${this.index.name} of table ${this.table.name}`;
+      throw new SpanvaultError(
+        'SV_USAGE',
+        `${values.length} key values were given, but ${named} has ${this.keyColumns.length}`,
+      );
+    }
+    const writer = new ByteWriter();
+    let at = 0;
+    for (const { lead, columns } of this.#segments) {
+      writer.raw(lead);
+      for (const column of columns) {
+        const value = values[at++];
+        if (value === undefined) return writer.finish();
+        writeKeyDatum(writer, value, column.type, column.direction);
+      }
+    }
+    return writer.finish();
+  }
+
+  /** Appends the suffix columns, key-encoded ascending. */
   writeSuffix(writer: ByteWriter, row: Row): void {
     for (const column of this.suffixColumns) writeKeyDatum(writer, row[column.ordinal] ?? null, column.type, 'asc');
   }

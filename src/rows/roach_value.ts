@@ -59,10 +59,13 @@ export function valueChecksum(key: Uint8Array, tagged: Uint8Array): number {
 
 /** A framed value; the checksum is computed over `key`, or 0 (not computed) when `key` is null. */
 export function frameValue(key: Uint8Array | null, tag: number, data: Uint8Array): Uint8Array {
-  const value = Buffer.allocUnsafe(5 + data.length);
+  const value = new Uint8Array(5 + data.length);
   value[4] = tag;
   value.set(data, 5);
-  value.writeUInt32BE(key === null ? 0 : valueChecksum(key, value.subarray(4)), 0);
+  if (key !== null) {
+    const checksum = valueChecksum(key, value.subarray(4));
+    for (let index = 0; index < 4; index++) value[index] = checksum >>> (24 - 8 * index);
+  }
   return value;
 }
 

@@ -1,5 +1,4 @@
 import { SpanvaultError } from '../fault/index.js';
-import { concatBytes } from '../keys/index.js';
 import { ByteWriter } from './byte_writer.js';
 import { type Datum, type Row, isComposite } from './datum.js';
 import { IndexLayout, columnOrdinals, familySuffix } from './index_layout.js';
@@ -97,7 +96,9 @@ export class RowEncoder {
   }
 
   #put(entries: RowEntry[], prefix: Uint8Array, suffix: Uint8Array, tag: number, data: Uint8Array): void {
-    const key = concatBytes(prefix, suffix);
+    const key = new Uint8Array(prefix.length + suffix.length);
+    key.set(prefix);
+    key.set(suffix, prefix.length);
     entries.push({ key, value: frameValue(this.#compute ? key : null, tag, data) });
   }
 

@@ -162,7 +162,7 @@ function writePayload(writer: ByteWriter, datum: Datum, type: ColumnType): void 
   if (datum === null || typeof datum === 'boolean') return;
   if (typeof datum === 'bigint') writer.svarint(datum);
   else if (typeof datum === 'number') writer.f64be(datum);
-  else if (typeof datum === 'string') writeBytes(writer, Buffer.from(datum));
+  else if (typeof datum === 'string') writer.sizedText(datum);
   else if (datum instanceof Uint8Array) writeBytes(writer, datum);
   else writeTagged(writer, datum, type);
 }

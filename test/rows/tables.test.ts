@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hasCode } from '#src/fault/index.js';
-import { encodeEngineKey } from '#src/keys/index.js';
+import { encodeEngineKey, hasPrefix } from '#src/keys/index.js';
 import {
   type ColumnSchema,
   type ColumnType,
   type Datum,
+  IndexLayout,
   type IndexSchema,
   type Row,
   RowDecoder,
@@ -148,6 +149,17 @@ describe('whole rows', () => {
       }
     });
     fc.assert(property, { numRuns: 60, verbose: 1 });
+  });
+
+  it('leading key values give a prefix of the row key', () => {
+    const layout = new IndexLayout(table, table.primaryIndex);
+    const property = fc.property(row, (value) => {
+      const key = encoder.primaryKey(value);
+      expect(layout.keyPrefix(value.slice(0, 2))).toEqual(key);
+      expect(hasPrefix(key, layout.keyPrefix(value.slice(0, 1)))).toBe(true);
+    });
+    fc.assert(property, { numRuns: 30, verbose: 1 });
+    expect(() => layout.keyPrefix([1n, null, 2n])).toThrow('3 key values were given');
   });
 
   it('refuses NULL in a NOT NULL column with the exact text', () => {
