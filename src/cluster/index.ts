@@ -16,3 +16,9 @@ export {
   openCluster,
   printClusterId,
 } from './embedded/cluster.js';
+export {
+  type WorkloadFacts,
+  type WorkloadName,
+  type WorkloadOptions,
+  workloadInit,
+} from './embedded/workload/workload.js';

@@ -109,6 +109,7 @@ class UnitReader {
   readonly #files: readonly IngestFile[];
   readonly #stores: readonly ExternalStorage[];
   readonly #signal: AbortSignal;
+  readonly #tails: { readonly bytes: Uint8Array; readonly offset: number }[] = [];
   bytesRead = 0;
 
   constructor(files: readonly IngestFile[], stores: readonly ExternalStorage[], signal: AbortSignal) {
@@ -117,13 +118,14 @@ class UnitReader {
     this.#signal = signal;
   }
 
-  /** One read per file: its tail, which also tells its size. */
+  /** One read per file: its tail, which also tells its size; kept until the merge asks for it. */
   async addFiles(merge: NativeMerge): Promise<void> {
     for (const file of this.#files) {
       const storage = this.#stores[file.store]!;
       const { bytes, totalBytes } = await storage.read(file.path, { offset: -TAIL_BYTES, signal: this.#signal });
       this.bytesRead += bytes.length;
-      const index = merge.addFile({
+      this.#tails.push({ bytes, offset: totalBytes - bytes.length });
+      merge.addFile({
         name: `${storage.display}/${file.path}`,
         fileBytes: totalBytes,
         layer: file.layer,
@@ -132,13 +134,17 @@ class UnitReader {
         endKey: file.span.endKey,
         endInclusive: file.endInclusive,
       });
-      merge.feed(index, totalBytes - bytes.length, bytes);
     }
   }
 
   async feed(merge: NativeMerge, needs: readonly { readonly file: number; readonly offset: number; readonly length: number }[]): Promise<void> {
     await Promise.all(
       needs.map(async ({ file, offset, length }) => {
+        const tail = this.#tails[file]!;
+        if (offset >= tail.offset && offset + length <= tail.offset + tail.bytes.length) {
+          merge.feed(file, offset, tail.bytes.subarray(offset - tail.offset, offset - tail.offset + length));
+          return;
+        }
         const { store, path } = this.#files[file]!;
         const storage = this.#stores[store]!;
         const { bytes } = await storage.read(path, { offset, length, signal: this.#signal });

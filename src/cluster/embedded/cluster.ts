@@ -33,6 +33,7 @@ import { type ClusterNode, NodeRegistry, type NodeStatus, nodeRecord } from './n
 import { packPairs } from './packed_batch.js';
 import type { RebalanceReport } from './placement.js';
 import { RangeRegistry, firstRange } from './ranges.js';
+import { EmbeddedSink } from './sink.js';
 import { EmbeddedSource, forgetProtected, rangeInfos } from './source.js';
 import { DEFAULT_MAP_BYTES, EmbeddedStore } from './store.js';
 import { systemEntries } from './system_rows.js';
@@ -230,6 +231,10 @@ export class EmbeddedCluster {
 
   source(): EmbeddedSource {
     return new EmbeddedSource(this.core, this.clusterId, this.coordinator);
+  }
+
+  sink(): EmbeddedSink {
+    return new EmbeddedSink(this.core, this.coordinator);
   }
 
   nodes(): ClusterNode[] {

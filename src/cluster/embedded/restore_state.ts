@@ -1,0 +1,89 @@
+import { type Catalog, SYSTEM_DATABASE_ID, type Table, indexPrefix, dataIndexes, planRestore, requireEmptyCluster, resolveTargets, tableSpan, type CatalogTargets } from '../../catalog/index.js';
+import { SpanvaultError } from '../../fault/index.js';
+import { type Span, type Timestamp, mergeSpans } from '../../keys/index.js';
+import type { RestoreScope } from '../contract.js';
+import { DEFAULT_DATABASES } from './catalog_store.js';
+
+/** What a restore will do to the cluster: decided before anything is written. */
+export interface RestorePlanned {
+  /** Marshalled descriptors that are written or replaced when it is published. */
+  readonly put: readonly Uint8Array[];
+  /** Ids of existing descriptors that go. */
+  readonly dropIds: readonly number[];
+  /** Tables of the backup whose rows are restored as rows of user tables. */
+  readonly tables: readonly Table[];
+  /** System tables of a cluster backup and the temporary ids under which their rows wait. */
+  readonly system: readonly { readonly table: Table; readonly temporaryId: number }[];
+  readonly rewrites: readonly { readonly from: Uint8Array; readonly to: Uint8Array }[];
+  /** What a rollback erases: no live key lies in it. */
+  readonly erase: readonly Span[];
+  readonly nextId: number;
+  readonly databases: readonly string[];
+}
+
+function indexRewrites(table: Table, newId: number): { readonly from: Uint8Array; readonly to: Uint8Array }[] {
+  return dataIndexes(table).map(({ index }) => ({ from: indexPrefix(table.id, index.id ?? 0), to: indexPrefix(newId, index.id ?? 0) }));
+}
+
+/** RESTORE of databases and tables: new ids beside what exists. */
+function planObjects(backup: Catalog, existing: Catalog, targets: Exclude<CatalogTargets, { kind: 'cluster' }>, scope: RestoreScope, nextId: number, time: Timestamp): RestorePlanned {
+  const plan = planRestore(backup, existing, targets, scope.options, { nextId, time });
+  return {
+    put: [...plan.descriptors, ...plan.updated],
+    dropIds: [],
+    tables: plan.tables,
+    system: [],
+    rewrites: plan.keyRewrites,
+    erase: plan.tables.map(({ id }) => tableSpan(plan.ids.get(id) ?? id)),
+    nextId: plan.nextId,
+    databases: plan.databases.map(({ name }) => scope.options.newDbName ?? name),
+  };
+}
+
+/**
+ * RESTORE of a cluster: ids stay, defaultdb and postgres give way, rows of system tables wait under temporary ids so that
+ * the cluster's own are untouched until the one commit that publishes.
+ */
+function planCluster(backup: Catalog, existing: Catalog, nextId: number): RestorePlanned {
+  requireEmptyCluster(existing);
+  const { tables, completeDatabases } = resolveTargets(backup, { kind: 'cluster' });
+  const user = tables.filter(({ parentId }) => parentId !== SYSTEM_DATABASE_ID);
+  // System tables that this cluster does not have (of other versions) would be rows without a table.
+  const system = tables.filter(({ parentId, id }) => parentId === SYSTEM_DATABASE_ID && existing.tableById(id) !== undefined);
+  const databases = completeDatabases.filter(({ id }) => id !== SYSTEM_DATABASE_ID);
+  const restored = backup.descriptors.filter(({ id, parentId, state }) => id !== SYSTEM_DATABASE_ID && parentId !== SYSTEM_DATABASE_ID && state === 'public');
+  const highest = Math.max(nextId - 1, ...backup.descriptors.map(({ id }) => id));
+  const waiting = system.map((table, index) => ({ table, temporaryId: highest + 1 + index }));
+  return {
+    // The backup's own descriptors of system tables, so that their rows decode as they are.
+    put: [...restored, ...system].map(({ raw }) => raw),
+    dropIds: DEFAULT_DATABASES.map(({ id }) => id).filter((id) => existing.byId(id) !== undefined && backup.byId(id) === undefined),
+    tables: user,
+    system: waiting,
+    rewrites: [...user.flatMap((table) => indexRewrites(table, table.id)), ...waiting.flatMap(({ table, temporaryId }) => indexRewrites(table, temporaryId))],
+    erase: [...user.map(({ id }) => tableSpan(id)), ...waiting.map(({ temporaryId }) => tableSpan(temporaryId))],
+    nextId: highest + 1 + waiting.length,
+    databases: databases.map(({ name }) => name),
+  };
+}
+
+/** Raw spans without a catalog: keys stay. */
+function planSpans(spans: readonly Span[], nextId: number): RestorePlanned {
+  return { put: [], dropIds: [], tables: [], system: [], rewrites: [], erase: mergeSpans(spans), nextId, databases: [] };
+}
+
+/**
+ * Plans a restore into a cluster whose catalog is `existing`. Pure.
+ * @throws SpanvaultError SV_EXISTS, SV_UNDEFINED, SV_NOT_EMPTY, SV_USAGE with CockroachDB's words
+ */
+export function planIntoCluster(scope: RestoreScope, backup: Catalog, existing: Catalog, nextId: number, time: Timestamp): RestorePlanned {
+  const { targets, options } = scope;
+  if (targets.kind === 'cluster') {
+    if (options.intoDb !== undefined || options.newDbName !== undefined) {
+      throw new SpanvaultError('SV_USAGE', 'into_db and new_db_name can only be used with RESTORE of tables or a database');
+    }
+    return planCluster(backup, existing, nextId);
+  }
+  if (targets.kind === 'spans') return planSpans(targets.spans, nextId);
+  return planObjects(backup, existing, targets, scope, nextId, time);
+}
