@@ -93,7 +93,9 @@ export async function hasManifest(storage: ExternalStorage): Promise<boolean> {
 export async function writeManifest(storage: ExternalStorage, manifest: Manifest, signal?: AbortSignal): Promise<void> {
   checkWrite(manifest);
   const options = { ifAbsent: true, checksum: true, ...(signal === undefined ? {} : { signal }) };
-  if (versionAtLeast(manifest.clusterVersion, 23, 1)) {
+  // An SST holds at least one entry: a layer without files or descriptors is told by the fat manifest alone.
+  const listable = manifest.files.length > 0 && manifest.descriptors.length > 0;
+  if (listable && versionAtLeast(manifest.clusterVersion, 23, 1)) {
     await writeExternalLists(storage, manifest);
     await writeEnveloped(storage, METADATA_FILE, encodeManifest(slimManifest(manifest)), options);
   }
