@@ -521,20 +521,19 @@ impl FileCursor {
 
 /// Whether the block that ends at a separator may hold keys within the bounds.
 fn judge_separator(bounds: &Bounds, prefix: &[u8], separator: &[u8]) -> Want {
-    let Some(user) = separator_user_key(separator) else { return Want::Take };
-    let order = |bound: &[u8]| -> Ordering {
+    let order = |key: &[u8], bound: &[u8]| -> Ordering {
         let (head, tail) = bound.split_at_checked(prefix.len()).unwrap_or((bound, &[]));
-        prefix.cmp(head).then_with(|| user.cmp(tail))
+        prefix.cmp(head).then_with(|| key.cmp(tail))
     };
-    if order(&bounds.start) == Ordering::Less {
+    if order(separator, &bounds.start) == Ordering::Less {
         return Want::Skip;
     }
-    if bounds.end.is_empty() {
-        return Want::Take;
-    }
-    match order(&bounds.end) {
-        Ordering::Less => Want::Take,
-        Ordering::Equal if bounds.end_inclusive => Want::Take,
-        Ordering::Equal | Ordering::Greater => Want::TakeAndStop,
+    match separator_user_key(separator) {
+        Some(user) if !bounds.end.is_empty() => match order(user, &bounds.end) {
+            Ordering::Less => Want::Take,
+            Ordering::Equal if bounds.end_inclusive => Want::Take,
+            Ordering::Equal | Ordering::Greater => Want::TakeAndStop,
+        },
+        _ => Want::Take,
     }
 }

@@ -285,7 +285,11 @@ fn walk_delta_index(block: &[u8], mut visit: impl FnMut(&[u8], Handle) -> Result
     Ok(())
 }
 
-/// The user key of a separator; `None` when it is malformed and tells nothing about where keys lie.
+/// A user key that no key behind a separator lies before; `None` when the separator tells nothing.
+///
+/// A separator is an engine key. Some writers shorten it bytewise, so that it may lack the 00 sentinel and then reads as
+/// a shorter user key than was meant: that is a safe bound of what follows, but none of what comes before, for which
+/// only the bytes as they are will do.
 #[must_use]
 pub fn separator_user_key(separator: &[u8]) -> Option<&[u8]> {
     use crate::engine_key::KeyFlaw;

@@ -3,6 +3,7 @@
 //! Tolerates what a backup would not hold (kinds other than SET, overwritten keys), since it describes files of live
 //! stores too. Must not decide what a merge accepts.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::block_iter::{check_restarts, RowFrame};
@@ -261,11 +262,10 @@ impl<'a> Walk<'a> {
     fn ordered(&self, separator: Option<&Vec<u8>>, side: &str) -> Result<(), Flaw> {
         let Some(separator) = separator else { return Ok(()) };
         let key = self.entries.engine_key();
-        let order = match self.head.comparer {
-            Some(Comparer::Bytewise) => key.cmp(separator.as_slice()),
-            _ => engine_key::compare(key, separator),
-        };
-        let wrong = if side == "before" { order.is_lt() } else { order.is_gt() };
+        let wrong = |order: Ordering| if side == "before" { order.is_lt() } else { order.is_gt() };
+        // Some writers shorten separators bytewise, without the sentinel: those only lie between in bytewise order.
+        let ordered_as_keys = self.head.comparer == Some(Comparer::Cockroach);
+        let wrong = wrong(key.cmp(separator.as_slice())) && !(ordered_as_keys && !wrong(engine_key::compare(key, separator)));
         if !wrong {
             return Ok(());
         }
