@@ -12,10 +12,18 @@ let failed = 0;
 function run(name, command, args, options = {}) {
   console.log(`\n== ${name}`);
   const begin = performance.now();
-  const done = spawnSync(command, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', options.capture ? 'pipe' : 'inherit', 'inherit'], maxBuffer: 1 << 28, env: { ...process.env, ...options.env } });
+  const done = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', options.capture ? 'pipe' : 'inherit', 'inherit'],
+    maxBuffer: 1 << 28,
+    env: { ...process.env, ...options.env },
+  });
   if (options.capture) process.stdout.write(done.stdout ?? '');
   if (done.error) console.error(done.error.message);
-  console.log(`== ${name}: exit ${done.status ?? done.signal ?? 'none'} after ${((performance.now() - begin) / 1000).toFixed(1)} s`);
+  console.log(
+    `== ${name}: exit ${done.status ?? done.signal ?? 'none'} after ${((performance.now() - begin) / 1000).toFixed(1)} s`,
+  );
   return { ok: done.status === 0, stdout: done.stdout ?? '' };
 }
 
@@ -30,14 +38,25 @@ check('build', 'npm', ['run', '--silent', 'build:js']);
 check('types of tests and benches', 'npx', ['tsc', '-p', 'test/tsconfig.json']);
 check('lint', 'npx', ['biome', 'check', '.']);
 
-const cargo = run('cargo test', 'cargo', ['test', '--locked', '--workspace', '--exclude', 'spanvault-binding', '--manifest-path', 'native/Cargo.toml'], { capture: true });
+const cargo = run(
+  'cargo test',
+  'cargo',
+  ['test', '--locked', '--workspace', '--exclude', 'spanvault-binding', '--manifest-path', 'native/Cargo.toml'],
+  { capture: true },
+);
 const lines = [...cargo.stdout.matchAll(/^test result: .*? (\d+) passed; (\d+) failed/gm)];
 passed += lines.reduce((sum, line) => sum + Number(line[1]), 0);
 const rustFailed = lines.reduce((sum, line) => sum + Number(line[2]), 0);
 failed += cargo.ok ? rustFailed : Math.max(1, rustFailed);
 
 rmSync(report, { force: true });
-const vitest = run('vitest', 'npx', ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]);
+const vitest = run('vitest', 'npx', [
+  'vitest',
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${report}`,
+]);
 try {
   const counts = JSON.parse(readFileSync(report, 'utf8'));
   passed += counts.numPassedTests;

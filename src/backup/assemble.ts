@@ -56,7 +56,9 @@ function fileRecord(file: PlacedExport, clusterVersion: ClusterVersion): FileRec
 
 /** The manifest of a finished layer: files sorted by span, totals summed, nothing that is not whole. */
 export function assembleManifest(facts: ManifestFacts, files: readonly PlacedExport[]): Manifest {
-  const records = files.map((file) => fileRecord(file, facts.clusterVersion)).sort((a, b) => compareSpans(a.span, b.span));
+  const records = files
+    .map((file) => fileRecord(file, facts.clusterVersion))
+    .sort((a, b) => compareSpans(a.span, b.span));
   return {
     ...EMPTY_MANIFEST,
     startTime: facts.startTime,
@@ -67,7 +69,12 @@ export function assembleManifest(facts: ManifestFacts, files: readonly PlacedExp
     formatVersion: FORMAT_VERSION,
     clusterId: facts.clusterId,
     nodeId: facts.coordinator,
-    buildInfo: { ...NO_BUILD_INFO, tag: 'spanvault', platform: `${process.platform} ${process.arch}`, distribution: 'spanvault' },
+    buildInfo: {
+      ...NO_BUILD_INFO,
+      tag: 'spanvault',
+      platform: `${process.platform} ${process.arch}`,
+      distribution: 'spanvault',
+    },
     entryCounts: records.reduce((sum, record) => addCounts(sum, record.entryCounts), NO_ROWS),
     mvccFilter: facts.allRevisions ? 'all' : 'latest',
     completeDbs: facts.scope.completeDatabases,

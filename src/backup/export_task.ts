@@ -66,7 +66,9 @@ export async function exportTask(args: ExportTaskArgs, context: TaskContext): Pr
 
 async function openScanner(half: WorkerHalf | RangeScanner): Promise<RangeScanner> {
   if (!('module' in half)) return half;
-  const loaded = (await import(half.module)) as { openScanner?: (data: unknown) => RangeScanner | Promise<RangeScanner> };
+  const loaded = (await import(half.module)) as {
+    openScanner?: (data: unknown) => RangeScanner | Promise<RangeScanner>;
+  };
   if (loaded.openScanner === undefined) {
     throw new SpanvaultError('SV_SOURCE', `module ${half.module} of the range source has no export openScanner`);
   }
@@ -110,7 +112,11 @@ class Exporter {
   }
 
   result(): ExportTaskResult {
-    const waits = { scanSeconds: this.#scanSeconds, encodeSeconds: this.#encodeSeconds, uploadWaitSeconds: this.#uploadWaitSeconds };
+    const waits = {
+      scanSeconds: this.#scanSeconds,
+      encodeSeconds: this.#encodeSeconds,
+      uploadWaitSeconds: this.#uploadWaitSeconds,
+    };
     return { files: this.#files, waits };
   }
 
@@ -144,7 +150,10 @@ class Exporter {
         this.#context.progress(fill.bytesUsed, fill.count);
         return fill.count;
       }
-      invariant(fill.bytes > this.#batch.length, `the scanner asked for ${fill.bytes} bytes and has ${this.#batch.length}`);
+      invariant(
+        fill.bytes > this.#batch.length,
+        `the scanner asked for ${fill.bytes} bytes and has ${this.#batch.length}`,
+      );
       this.#batch = new Uint8Array(fill.bytes);
     }
   }
@@ -154,7 +163,14 @@ class Exporter {
     while (from < count) {
       this.#sst ??= native.newSstWriter(this.#args.sst);
       const begin = performance.now();
-      const progress = this.#sst.write(this.#batch, this.#offsets, count, from, this.#parts[this.#part]!, this.#partPos);
+      const progress = this.#sst.write(
+        this.#batch,
+        this.#offsets,
+        count,
+        from,
+        this.#parts[this.#part]!,
+        this.#partPos,
+      );
       this.#encodeSeconds += (performance.now() - begin) / 1000;
       from = progress.next;
       this.#partPos = progress.outPos;
@@ -188,7 +204,10 @@ class Exporter {
   #nextName(): string {
     const name = this.#args.fileNames[this.#files.length];
     if (name === undefined) {
-      throw new SpanvaultError('SV_LIMIT', `a task made more than the ${this.#args.fileNames.length} files planned for it`);
+      throw new SpanvaultError(
+        'SV_LIMIT',
+        `a task made more than the ${this.#args.fileNames.length} files planned for it`,
+      );
     }
     return name;
   }
@@ -212,11 +231,24 @@ class Exporter {
     await this.#uploaded();
     const facts = sst.facts();
     const object = this.#object;
-    invariant(object !== undefined && this.#fileUploaded === facts.fileBytes, `an SST of ${facts.fileBytes} bytes was handed over as ${this.#fileUploaded}`);
-    invariant(compareBytes(start, facts.firstKey) <= 0 && compareBytes(facts.lastKey, endKey) < 0, 'an SST holds keys outside of its span');
+    invariant(
+      object !== undefined && this.#fileUploaded === facts.fileBytes,
+      `an SST of ${facts.fileBytes} bytes was handed over as ${this.#fileUploaded}`,
+    );
+    invariant(
+      compareBytes(start, facts.firstKey) <= 0 && compareBytes(facts.lastKey, endKey) < 0,
+      'an SST holds keys outside of its span',
+    );
     await object.finish(facts.fileBytes);
     const { rows, indexEntries, dataBytes, fileBytes } = facts;
-    this.#files.push({ name: this.#nextName(), span: { key: start, endKey }, rows, indexEntries, dataBytes, fileBytes });
+    this.#files.push({
+      name: this.#nextName(),
+      span: { key: start, endKey },
+      rows,
+      indexEntries,
+      dataBytes,
+      fileBytes,
+    });
     this.#sst = undefined;
     this.#object = undefined;
     this.#fileUploaded = 0;

@@ -68,13 +68,16 @@ const LIMITS = {
 function bounded(name: keyof typeof LIMITS, value: number): number {
   const [min, max] = LIMITS[name];
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new SpanvaultError('SV_USAGE', `${name} ${value} is not a whole number from ${min} to ${max}`, { details: { option: name, value } });
+  throw new SpanvaultError('SV_USAGE', `${name} ${value} is not a whole number from ${min} to ${max}`, {
+    details: { option: name, value },
+  });
 }
 
 /** `23.1` or `21.2-4` (internal step). @throws SpanvaultError SV_USAGE */
 export function parseClusterVersion(text: string): ClusterVersion {
   const match = /^(\d{1,3})\.(\d{1,2})(?:-(\d{1,4}))?$/.exec(text);
-  if (match === null) throw new SpanvaultError('SV_USAGE', `cluster version ${JSON.stringify(text)} is not of the form 23.1`);
+  if (match === null)
+    throw new SpanvaultError('SV_USAGE', `cluster version ${JSON.stringify(text)} is not of the form 23.1`);
   return { major: Number(match[1]), minor: Number(match[2]), patch: 0, internal: Number(match[3] ?? 0) };
 }
 
@@ -88,7 +91,10 @@ export function resolveBackupOptions(options: BackupOptions): ResolvedBackupOpti
   if (!Number.isInteger(level) || level < -7 || level > 19) {
     throw new SpanvaultError('SV_USAGE', `compressionLevel ${level} is not a whole number from -7 to 19`);
   }
-  if (options.workers !== undefined && (!Number.isInteger(options.workers) || options.workers < 0 || options.workers > 256)) {
+  if (
+    options.workers !== undefined &&
+    (!Number.isInteger(options.workers) || options.workers < 0 || options.workers > 256)
+  ) {
     throw new SpanvaultError('SV_USAGE', `workers ${options.workers} is not a whole number from 0 to 256`);
   }
   const targetFileBytes = bounded('targetFileBytes', options.targetFileBytes ?? 128 * MiB);

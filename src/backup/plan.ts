@@ -55,7 +55,7 @@ export interface BackupPlan {
 }
 
 /** How well a node fits a range: tiers of the range's wanted locality that the node has. */
-function fit(node: NodeInfo, wanted: Locality | undefined): number {
+function matchingTiers(node: NodeInfo, wanted: Locality | undefined): number {
   if (wanted === undefined) return 0;
   const tiers = new Set(node.locality.map(printTier));
   return wanted.filter((tier) => tiers.has(printTier(tier))).length;
@@ -71,17 +71,24 @@ export function chooseExecutor(range: RangeInfo, nodes: ReadonlyMap<number, Node
     .filter((node): node is NodeInfo => node !== undefined);
   const [leaseholder] = candidates;
   if (leaseholder === undefined) {
-    throw new SpanvaultError('SV_COVERAGE', `range r${range.rangeId} ${printSpan(range.span)} has no replica on a live node`, {
-      details: { range: range.rangeId },
-    });
+    throw new SpanvaultError(
+      'SV_COVERAGE',
+      `range r${range.rangeId} ${printSpan(range.span)} has no replica on a live node`,
+      {
+        details: { range: range.rangeId },
+      },
+    );
   }
-  return candidates.reduce((best, node) => (fit(node, range.wantedLocality) > fit(best, range.wantedLocality) ? node : best), leaseholder);
+  return candidates.reduce(
+    (best, node) => (matchingTiers(node, range.wantedLocality) > matchingTiers(best, range.wantedLocality) ? node : best),
+    leaseholder,
+  );
 }
 
 function displacedReason(range: RangeInfo, node: NodeInfo, localityKv: string): DisplacedReason | undefined {
   const wanted = range.wantedLocality;
   if (wanted === undefined || wanted.length === 0) return undefined;
-  if (fit(node, wanted) < wanted.length) return 'no replica on a node of the locality';
+  if (matchingTiers(node, wanted) < wanted.length) return 'no replica on a node of the locality';
   const tiers = node.locality.map(printTier);
   const mostSpecificWanted = Math.max(...wanted.map((tier) => tiers.indexOf(printTier(tier))));
   return tiers.indexOf(localityKv) >= mostSpecificWanted ? undefined : 'no bucket for the locality';
@@ -146,7 +153,9 @@ export function planBackup(input: PlanInput): BackupPlan {
     }
   }
   for (const task of open.values()) close(task);
-  tasks.sort((a, b) => b.approximateBytes - a.approximateBytes || compareBytes(a.pieces[0]!.span.key, b.pieces[0]!.span.key));
+  tasks.sort(
+    (a, b) => b.approximateBytes - a.approximateBytes || compareBytes(a.pieces[0]!.span.key, b.pieces[0]!.span.key),
+  );
   return { tasks, approximateBytes: tasks.reduce((sum, task) => sum + task.approximateBytes, 0) };
 }
 

@@ -5,7 +5,6 @@ import {
   type LocalityUris,
   abandonBackup,
   claimBackup,
-
   parseBackupUris,
   partsOf,
   publishBackup,
@@ -14,7 +13,14 @@ import {
 } from '../collection/index.js';
 import { TaskPool } from '../executor/index.js';
 import { SpanvaultError, isSpanvaultError, throwIfAborted } from '../fault/index.js';
-import { EMPTY_TIMESTAMP, TickSequence, type Timestamp, compareTimestamps, printTimestamp, uniqueInt } from '../keys/index.js';
+import {
+  EMPTY_TIMESTAMP,
+  TickSequence,
+  type Timestamp,
+  compareTimestamps,
+  printTimestamp,
+  uniqueInt,
+} from '../keys/index.js';
 import type { Manifest } from '../manifest/index.js';
 import { type StorageConfig, openStorage } from '../storage/index.js';
 import { type PlacedExport, assembleManifest } from './assemble.js';
@@ -86,7 +92,10 @@ function endOf(options: BackupOptions, now: Timestamp): Timestamp {
   const { asOf } = options;
   if (asOf === undefined) return now;
   if (compareTimestamps(asOf, now) > 0) {
-    throw new SpanvaultError('SV_USAGE', `AS OF SYSTEM TIME: cannot specify timestamp in the future (${printTimestamp(asOf)} > ${printTimestamp(now)})`);
+    throw new SpanvaultError(
+      'SV_USAGE',
+      `AS OF SYSTEM TIME: cannot specify timestamp in the future (${printTimestamp(asOf)} > ${printTimestamp(now)})`,
+    );
   }
   return asOf;
 }
@@ -98,7 +107,13 @@ function planRun(
   uris: LocalityUris,
   resolved: ResolvedBackupOptions,
 ): BackupPlan {
-  return planBackup({ spans: scope.spans, ranges, nodes, localities: [...uris.byLocality.keys()], taskBytes: resolved.taskBytes });
+  return planBackup({
+    spans: scope.spans,
+    ranges,
+    nodes,
+    localities: [...uris.byLocality.keys()],
+    taskBytes: resolved.taskBytes,
+  });
 }
 
 async function claimAndExport(run: Run): Promise<Omit<BackupResult, 'seconds'>> {
@@ -132,7 +147,10 @@ async function abandon(target: BackupTarget, failure: unknown): Promise<void> {
   });
 }
 
-async function exportAll(run: Run, target: BackupTarget): Promise<{ readonly files: readonly PlacedExport[]; readonly waits: ExportWaits }> {
+async function exportAll(
+  run: Run,
+  target: BackupTarget,
+): Promise<{ readonly files: readonly PlacedExport[]; readonly waits: ExportWaits }> {
   const { options, plan } = run;
   const inline = !('module' in options.source.scanner);
   const { onProgress } = options;

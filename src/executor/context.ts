@@ -32,7 +32,8 @@ export function openContext(counters: BigInt64Array): TaskContext & { dispose():
   return {
     signal: controller.signal,
     throwIfCancelled() {
-      if (Atomics.load(counters, CANCEL_SLOT) !== 0n) throw new SpanvaultError('SV_ABORTED', 'the operation was aborted');
+      if (Atomics.load(counters, CANCEL_SLOT) !== 0n)
+        throw new SpanvaultError('SV_ABORTED', 'the operation was aborted');
     },
     progress(bytes, entries) {
       Atomics.add(counters, BYTES_SLOT, BigInt(bytes));

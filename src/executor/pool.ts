@@ -56,11 +56,17 @@ export class TaskPool {
 
   /** Sums reported by tasks so far. */
   sums(): { readonly bytes: number; readonly entries: number } {
-    return { bytes: Number(Atomics.load(this.#counters, BYTES_SLOT)), entries: Number(Atomics.load(this.#counters, ENTRIES_SLOT)) };
+    return {
+      bytes: Number(Atomics.load(this.#counters, BYTES_SLOT)),
+      entries: Number(Atomics.load(this.#counters, ENTRIES_SLOT)),
+    };
   }
 
   /** Runs all tasks; `onResult` is called in completion order. @throws the first task failure, or SV_ABORTED */
-  async run<A, R>(tasks: readonly TaskSpec<A>[], onResult: (result: R, index: number) => void | Promise<void>): Promise<void> {
+  async run<A, R>(
+    tasks: readonly TaskSpec<A>[],
+    onResult: (result: R, index: number) => void | Promise<void>,
+  ): Promise<void> {
     const { signal, onTick } = this.#options;
     throwIfAborted(signal);
     const cancel = () => Atomics.store(this.#counters, CANCEL_SLOT, 1n);
@@ -98,7 +104,10 @@ export class TaskPool {
     for (let attempt = 0; ; attempt++) {
       let reply: TaskReply;
       try {
-        reply = threads === undefined ? await runTask(message) : ((await threads.run(message, { name: 'runTask' })) as TaskReply);
+        reply =
+          threads === undefined
+            ? await runTask(message)
+            : ((await threads.run(message, { name: 'runTask' })) as TaskReply);
       } catch (error) {
         if (attempt < retries && Atomics.load(this.#counters, CANCEL_SLOT) === 0n) continue;
         const stray = this.#strayErrors.at(-1);

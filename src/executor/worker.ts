@@ -10,13 +10,18 @@ export interface TaskMessage {
 }
 
 /** Results come back as values: an error would lose its class and code in structured clone. */
-export type TaskReply = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly fault: WireFault };
+export type TaskReply =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly fault: WireFault };
 
 /** Runs one task in this thread. The pool calls it in workers; an inline source or sink has it called on the main thread. */
 export async function runTask(message: TaskMessage): Promise<TaskReply> {
   const context = openContext(message.counters);
   try {
-    const loaded = (await import(message.module)) as Record<string, (args: unknown, context: TaskContext) => Promise<unknown>>;
+    const loaded = (await import(message.module)) as Record<
+      string,
+      (args: unknown, context: TaskContext) => Promise<unknown>
+    >;
     const task = loaded[message.export];
     if (task === undefined) throw new TypeError(`module ${message.module} has no export ${message.export}`);
     return { ok: true, value: await task(message.args, context) };

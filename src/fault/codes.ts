@@ -48,7 +48,10 @@ export const FAULT_CODES = {
   SV_CORRUPT_VALUE: { class: 'corruption', meaning: 'a key, value or row does not decode, or its checksum is wrong' },
   SV_CORRUPT_STORE: { class: 'corruption', meaning: 'the embedded cluster on disk is damaged' },
   SV_UNSUPPORTED_FORMAT: { class: 'unsupported', meaning: 'a file is of a format or version that is not read' },
-  SV_MISSING_PART: { class: 'coverage', meaning: 'a partition of a locality-aware backup was not found in the given URIs' },
+  SV_MISSING_PART: {
+    class: 'coverage',
+    meaning: 'a partition of a locality-aware backup was not found in the given URIs',
+  },
   SV_COVERAGE: { class: 'coverage', meaning: 'the backup does not cover the requested time, span or object' },
   SV_SOURCE: { class: 'sourceSink', meaning: 'the range source failed' },
   SV_SINK: { class: 'sourceSink', meaning: 'the range sink failed' },

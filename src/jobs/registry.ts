@@ -45,7 +45,12 @@ export class JobRegistry {
   }
 
   /** Starts an operation; its failure is both recorded and thrown by `done`. */
-  start<T>(type: JobType, description: string, operation: (job: JobHandle) => Promise<T>, signal?: AbortSignal): StartedJob<T> {
+  start<T>(
+    type: JobType,
+    description: string,
+    operation: (job: JobHandle) => Promise<T>,
+    signal?: AbortSignal,
+  ): StartedJob<T> {
     const createdMs = this.#nowMs();
     const jobId = uniqueInt(this.#ticks.reserve(BigInt(createdMs) * 1_000_000n), this.#nodeId);
     const update = (change: Partial<JobRecord>): void => {

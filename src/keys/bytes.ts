@@ -50,7 +50,10 @@ export function fromHex(text: string): Uint8Array {
 export function printKey(key: Uint8Array, limit = 64): string {
   let text = '';
   for (const byte of key.subarray(0, limit)) {
-    text += byte > 0x20 && byte < 0x7f && byte !== 0x5c ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
+    text +=
+      byte > 0x20 && byte < 0x7f && byte !== 0x5c
+        ? String.fromCharCode(byte)
+        : `\\x${byte.toString(16).padStart(2, '0')}`;
   }
   return key.length > limit ? `${text}…(${key.length} bytes)` : text;
 }

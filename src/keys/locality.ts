@@ -44,7 +44,10 @@ export function parseLocality(text: string): Locality {
   const seen = new Set<string>();
   for (const tier of tiers) {
     if (seen.has(tier.key)) {
-      throw new SpanvaultError('SV_LOCALITY', `locality ${JSON.stringify(text)} has the key ${JSON.stringify(tier.key)} twice`);
+      throw new SpanvaultError(
+        'SV_LOCALITY',
+        `locality ${JSON.stringify(text)} has the key ${JSON.stringify(tier.key)} twice`,
+      );
     }
     seen.add(tier.key);
   }

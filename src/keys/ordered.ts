@@ -33,7 +33,10 @@ function byteLength(value: bigint): number {
 }
 
 function truncated(what: string, bytes: Uint8Array, offset: number): SpanvaultError {
-  return new SpanvaultError('SV_CORRUPT_VALUE', `ordered ${what} at byte ${offset} of ${bytes.length} is malformed or cut`);
+  return new SpanvaultError(
+    'SV_CORRUPT_VALUE',
+    `ordered ${what} at byte ${offset} of ${bytes.length} is malformed or cut`,
+  );
 }
 
 /** UVA: ascending unsigned varint. */
@@ -49,7 +52,10 @@ export function encodeUvarintDescending(value: bigint | number): Uint8Array {
   const v = BigInt(value);
   if (v === 0n) return Uint8Array.of(INT_ZERO);
   const length = byteLength(v);
-  return concatBytes(Uint8Array.of(INT_ZERO - length), bigEndian((U64 - 1n - v) & ((1n << BigInt(8 * length)) - 1n), length));
+  return concatBytes(
+    Uint8Array.of(INT_ZERO - length),
+    bigEndian((U64 - 1n - v) & ((1n << BigInt(8 * length)) - 1n), length),
+  );
 }
 
 /** VA: ascending signed varint. */
@@ -77,7 +83,10 @@ export function decodeVarintAscending(bytes: Uint8Array, offset = 0): Decoded<bi
   if (tag === undefined || tag < 0x80 || tag > 0xfd) throw truncated('integer', bytes, offset);
   if (tag < INT_ZERO) {
     const length = INT_ZERO - tag;
-    return { value: readBigEndian(bytes, offset + 1, length) - (1n << BigInt(8 * length)), offset: offset + 1 + length };
+    return {
+      value: readBigEndian(bytes, offset + 1, length) - (1n << BigInt(8 * length)),
+      offset: offset + 1 + length,
+    };
   }
   if (tag <= 0xf5) return { value: BigInt(tag - INT_ZERO), offset: offset + 1 };
   const length = tag - 0xf5;
@@ -126,10 +135,13 @@ export function encodeBytesAscending(data: Uint8Array): Uint8Array {
 /** `13 ‖ complement of (escaped ‖ 00 01)`. */
 export function encodeBytesDescending(data: Uint8Array): Uint8Array {
   const escaped = escapeBytes(data);
-  return concatBytes(Uint8Array.of(0x13), escaped.map((byte) => byte ^ 0xff));
+  return concatBytes(
+    Uint8Array.of(0x13),
+    escaped.map((byte) => byte ^ 0xff),
+  );
 }
 
-function unescape(bytes: Uint8Array, offset: number, flip: number): Decoded<Uint8Array> {
+function unescapeBytes(bytes: Uint8Array, offset: number, flip: number): Decoded<Uint8Array> {
   const out: number[] = [];
   for (let index = offset; index < bytes.length; index++) {
     const byte = bytes[index]! ^ flip;
@@ -150,11 +162,11 @@ function unescape(bytes: Uint8Array, offset: number, flip: number): Decoded<Uint
 /** Inverse of encodeBytesAscending. @throws SpanvaultError SV_CORRUPT_VALUE */
 export function decodeBytesAscending(bytes: Uint8Array, offset = 0): Decoded<Uint8Array> {
   if (bytes[offset] !== 0x12) throw truncated('byte string', bytes, offset);
-  return unescape(bytes, offset + 1, 0);
+  return unescapeBytes(bytes, offset + 1, 0);
 }
 
 /** Inverse of encodeBytesDescending. @throws SpanvaultError SV_CORRUPT_VALUE */
 export function decodeBytesDescending(bytes: Uint8Array, offset = 0): Decoded<Uint8Array> {
   if (bytes[offset] !== 0x13) throw truncated('byte string', bytes, offset);
-  return unescape(bytes, offset + 1, 0xff);
+  return unescapeBytes(bytes, offset + 1, 0xff);
 }

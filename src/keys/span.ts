@@ -35,7 +35,8 @@ export function mergeSpans(spans: readonly Span[]): Span[] {
   for (const span of [...spans].sort(compareSpans)) {
     const last = merged.at(-1);
     if (last !== undefined && compareBytes(span.key, last.endKey) <= 0) {
-      if (compareBytes(span.endKey, last.endKey) > 0) merged[merged.length - 1] = { key: last.key, endKey: span.endKey };
+      if (compareBytes(span.endKey, last.endKey) > 0)
+        merged[merged.length - 1] = { key: last.key, endKey: span.endKey };
     } else if (compareBytes(span.key, span.endKey) < 0) {
       merged.push(span);
     }

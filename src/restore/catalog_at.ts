@@ -8,7 +8,8 @@ import type { Manifest } from '../manifest/index.js';
  */
 export function catalogAt(layers: readonly Manifest[], time: Timestamp, timeAsked: boolean): readonly Uint8Array[] {
   const last = layers.at(-1)!;
-  const byRevision = (timeAsked || last.descriptorCoverage === 'cluster') && layers.some((layer) => layer.descriptorChanges.length > 0);
+  const byRevision =
+    (timeAsked || last.descriptorCoverage === 'cluster') && layers.some((layer) => layer.descriptorChanges.length > 0);
   const live = byRevision ? revised(layers, time) : last.descriptors;
   return live.filter((bytes) => decodeDescriptor(bytes).state !== 'drop');
 }

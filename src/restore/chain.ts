@@ -19,21 +19,30 @@ function compareChain(a: ChainLayer, b: ChainLayer): number {
  * the end of the last layer.
  * @throws SpanvaultError SV_COVERAGE with CockroachDB's words for a time between ends, before history, or after the end
  */
-export function chooseLayers<L extends ChainLayer>(layers: readonly L[], asOf: Timestamp | undefined): { readonly chain: readonly L[]; readonly time: Timestamp } {
+export function chooseLayers<L extends ChainLayer>(
+  layers: readonly L[],
+  asOf: Timestamp | undefined,
+): { readonly chain: readonly L[]; readonly time: Timestamp } {
   const sorted = [...layers].sort(compareChain);
   const last = sorted.at(-1);
-  if (last === undefined) throw new SpanvaultError('SV_COVERAGE', 'invalid RESTORE timestamp: supplied backups do not cover requested time');
+  if (last === undefined)
+    throw new SpanvaultError('SV_COVERAGE', 'invalid RESTORE timestamp: supplied backups do not cover requested time');
   const time = asOf ?? last.endTime;
-  const index = sorted.findIndex((layer) => compareTimestamps(layer.startTime, time) < 0 && compareTimestamps(time, layer.endTime) <= 0);
+  const index = sorted.findIndex(
+    (layer) => compareTimestamps(layer.startTime, time) < 0 && compareTimestamps(time, layer.endTime) <= 0,
+  );
   const holder = sorted[index];
-  if (holder === undefined) throw new SpanvaultError('SV_COVERAGE', 'invalid RESTORE timestamp: supplied backups do not cover requested time');
+  if (holder === undefined)
+    throw new SpanvaultError('SV_COVERAGE', 'invalid RESTORE timestamp: supplied backups do not cover requested time');
   if (!equalTimestamps(time, holder.endTime)) checkHistory(sorted, index, time);
   return { chain: contiguous(sorted.slice(0, index + 1)), time };
 }
 
 function nearestTimes(layers: readonly ChainLayer[], index: number): string {
   const end = printTimestamp(layers[index]!.endTime);
-  return index === 0 ? ` nearest backup time is ${end}` : ` nearest BACKUP times are ${printTimestamp(layers[index - 1]!.endTime)} or ${end}`;
+  return index === 0
+    ? ` nearest backup time is ${end}`
+    : ` nearest BACKUP times are ${printTimestamp(layers[index - 1]!.endTime)} or ${end}`;
 }
 
 function checkHistory(layers: readonly ChainLayer[], index: number, time: Timestamp): void {
@@ -73,5 +82,8 @@ function contiguous<L extends ChainLayer>(sorted: readonly L[]): L[] {
     if (isEmptyTimestamp(wanted)) return chain;
   }
   const first = chain[0]!;
-  throw new SpanvaultError('SV_COVERAGE', `backups are not continuous: the first backup starts at ${printTimestamp(first.startTime)}, not at the beginning of time`);
+  throw new SpanvaultError(
+    'SV_COVERAGE',
+    `backups are not continuous: the first backup starts at ${printTimestamp(first.startTime)}, not at the beginning of time`,
+  );
 }

@@ -67,7 +67,10 @@ export function checkCoverage(spans: readonly Span[], layers: readonly CoverLaye
     const [missing] = subtractSpans(owed, layer.spans);
     if (missing !== undefined) {
       const window = `[${printDecimal(layer.startTime)},${printDecimal(layer.endTime)})`;
-      throw new SpanvaultError('SV_COVERAGE', `no backup covers time ${window} for range ${printSpan(missing)} or backups listed out of order (mismatched start time)`);
+      throw new SpanvaultError(
+        'SV_COVERAGE',
+        `no backup covers time ${window} for range ${printSpan(missing)} or backups listed out of order (mismatched start time)`,
+      );
     }
     owed = subtractSpans(owed, layer.introducedSpans);
   }
@@ -150,7 +153,8 @@ function coverOne(span: Span, input: CoverInput): RestoreUnit[] {
 function makeUnit(span: Span, candidates: readonly Candidate[], layers: readonly CoverLayer[]): RestoreUnit {
   let first = 0;
   layers.forEach((layer, index) => {
-    if (index > 0 && layer.introducedSpans.some((introduced) => intersectSpans(introduced, span) !== undefined)) first = index;
+    if (index > 0 && layer.introducedSpans.some((introduced) => intersectSpans(introduced, span) !== undefined))
+      first = index;
   });
   const floor = layers[first]!.endTime;
   const files = candidates.filter(({ layer, span: fileSpan }) => {

@@ -16,6 +16,10 @@ export function elidedPrefixOf(manifest: Pick<Manifest, 'elidedPrefix'>, startKe
     const end = manifest.elidedPrefix === 'tenant' ? tenantEnd : decodeUvarintAscending(startKey, tenantEnd).offset;
     return startKey.subarray(0, end);
   } catch (cause) {
-    throw new SpanvaultError('SV_CORRUPT_MANIFEST', `file span ${printKey(startKey)} has no ${manifest.elidedPrefix} prefix to restore`, { cause });
+    throw new SpanvaultError(
+      'SV_CORRUPT_MANIFEST',
+      `file span ${printKey(startKey)} has no ${manifest.elidedPrefix} prefix to restore`,
+      { cause },
+    );
   }
 }

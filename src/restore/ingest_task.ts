@@ -77,7 +77,8 @@ export async function ingestTask(args: IngestTaskArgs, context: TaskContext): Pr
         invariant(step.bytes > bytes.length, `the merge asked for ${step.bytes} bytes and has ${bytes.length}`);
         bytes = new Uint8Array(step.bytes);
       } else {
-        if (step.count > 0) await timed(timings, 'writeSeconds', async () => writer?.write({ bytes, offsets, count: step.count }));
+        if (step.count > 0)
+          await timed(timings, 'writeSeconds', async () => writer?.write({ bytes, offsets, count: step.count }));
         context.progress(step.bytesUsed, step.count);
       }
     }
@@ -137,7 +138,10 @@ class UnitReader {
     }
   }
 
-  async feed(merge: NativeMerge, needs: readonly { readonly file: number; readonly offset: number; readonly length: number }[]): Promise<void> {
+  async feed(
+    merge: NativeMerge,
+    needs: readonly { readonly file: number; readonly offset: number; readonly length: number }[],
+  ): Promise<void> {
     await Promise.all(
       needs.map(async ({ file, offset, length }) => {
         const tail = this.#tails[file]!;
@@ -149,7 +153,10 @@ class UnitReader {
         const storage = this.#stores[store]!;
         const { bytes } = await storage.read(path, { offset, length, signal: this.#signal });
         if (bytes.length !== length) {
-          throw new SpanvaultError('SV_CORRUPT_SST', `${storage.display}/${path} ended after ${offset + bytes.length} bytes, ${offset + length} were expected`);
+          throw new SpanvaultError(
+            'SV_CORRUPT_SST',
+            `${storage.display}/${path} ended after ${offset + bytes.length} bytes, ${offset + length} were expected`,
+          );
         }
         this.bytesRead += bytes.length;
         merge.feed(file, offset, bytes);

@@ -73,7 +73,10 @@ interface TimedLayer {
   readonly revisionStartTime: Timestamp;
 }
 
-function layersAt(opened: OpenedBackup, asOf: Timestamp | undefined): { readonly layers: readonly OpenedLayer[]; readonly time: Timestamp } {
+function layersAt(
+  opened: OpenedBackup,
+  asOf: Timestamp | undefined,
+): { readonly layers: readonly OpenedLayer[]; readonly time: Timestamp } {
   const timed: TimedLayer[] = opened.layers.map((layer) => {
     const { startTime, endTime, mvccFilter, revisionStartTime } = layer.manifest;
     return { layer, startTime, endTime, allRevisions: mvccFilter === 'all', revisionStartTime };
@@ -82,8 +85,21 @@ function layersAt(opened: OpenedBackup, asOf: Timestamp | undefined): { readonly
   return { layers: chain.map(({ layer }) => layer), time };
 }
 
-function scopeOf(options: RestoreOptions, manifest: Manifest, descriptors: readonly Uint8Array[], endTime: Timestamp): RestoreScope {
-  const { intoDb, newDbName, skipMissingForeignKeys, skipMissingSequences, skipMissingViews, skipLocalitiesCheck, schemaOnly } = options;
+function scopeOf(
+  options: RestoreOptions,
+  manifest: Manifest,
+  descriptors: readonly Uint8Array[],
+  endTime: Timestamp,
+): RestoreScope {
+  const {
+    intoDb,
+    newDbName,
+    skipMissingForeignKeys,
+    skipMissingSequences,
+    skipMissingViews,
+    skipLocalitiesCheck,
+    schemaOnly,
+  } = options;
   return {
     coverage: manifest.descriptorCoverage,
     targets: options.targets,
@@ -111,23 +127,41 @@ interface SortedLayer {
 function sortLayer(opened: OpenedLayer, endInclusive: boolean): SortedLayer {
   const { startTime, endTime, spans, introducedSpans, files } = opened.manifest;
   const records = [...files].sort((a, b) => compareBytes(a.span.key, b.span.key));
-  const coverFiles = records.map(({ path, localityKv, span, entryCounts }) => ({ path, localityKv, span, dataBytes: Number(entryCounts.dataSize) }));
+  const coverFiles = records.map(({ path, localityKv, span, entryCounts }) => ({
+    path,
+    localityKv,
+    span,
+    dataBytes: Number(entryCounts.dataSize),
+  }));
   return { opened, records, cover: { startTime, endTime, spans, introducedSpans, endInclusive, files: coverFiles } };
 }
 
 /** Files may share a boundary key when a writer before 24.1 cut revisions apart (crdb-format.md 7.5, step 3). */
 function endsAreInclusive(layers: readonly OpenedLayer[]): boolean {
-  return layers.some(({ manifest }) => manifest.mvccFilter === 'all' && !versionAtLeast(manifest.clusterVersion, 24, 1));
+  return layers.some(
+    ({ manifest }) => manifest.mvccFilter === 'all' && !versionAtLeast(manifest.clusterVersion, 24, 1),
+  );
 }
 
 type Work = Pick<RestoreResult, 'rows' | 'indexEntries' | 'bytes' | 'entries' | 'bytesRead' | 'units' | 'waits'>;
 
-async function ingestStages(options: RestoreOptions, layers: readonly OpenedLayer[], ticket: RestoreTicket, time: Timestamp): Promise<Work> {
+async function ingestStages(
+  options: RestoreOptions,
+  layers: readonly OpenedLayer[],
+  ticket: RestoreTicket,
+  time: Timestamp,
+): Promise<Work> {
   const inclusive = endsAreInclusive(layers);
   const sorted = layers.map((layer) => sortLayer(layer, inclusive));
   const skipData = options.schemaOnly === true && options.verifyData !== true;
-  const stages = ticket.stages.map((stage) => ({ stage, units: skipData ? [] : planStage(stage, sorted, ticket, options) }));
-  const totalBytes = stages.reduce((sum, { units }) => sum + units.reduce((bytes, unit) => bytes + unit.dataBytes, 0), 0);
+  const stages = ticket.stages.map((stage) => ({
+    stage,
+    units: skipData ? [] : planStage(stage, sorted, ticket, options),
+  }));
+  const totalBytes = stages.reduce(
+    (sum, { units }) => sum + units.reduce((bytes, unit) => bytes + unit.dataBytes, 0),
+    0,
+  );
   const sums = { rows: 0, indexEntries: 0, bytes: 0, entries: 0, bytesRead: 0, units: 0 };
   const waits = { readSeconds: 0, mergeSeconds: 0, writeSeconds: 0 };
   for (const { stage, units } of stages) {
@@ -151,7 +185,11 @@ async function ingestStages(options: RestoreOptions, layers: readonly OpenedLaye
   return { ...sums, waits };
 }
 
-function addUp(sums: { -readonly [K in Exclude<keyof Work, 'waits'>]: number }, waits: { -readonly [K in keyof RestoreWaits]: number }, result: IngestTaskResult): void {
+function addUp(
+  sums: { -readonly [K in Exclude<keyof Work, 'waits'>]: number },
+  waits: { -readonly [K in keyof RestoreWaits]: number },
+  result: IngestTaskResult,
+): void {
   sums.rows += result.facts.rows;
   sums.indexEntries += result.facts.indexEntries;
   sums.entries += result.facts.entriesEmitted;
@@ -161,7 +199,10 @@ function addUp(sums: { -readonly [K in Exclude<keyof Work, 'waits'>]: number }, 
   for (const stage of Object.keys(waits) as (keyof RestoreWaits)[]) waits[stage] += result[stage];
 }
 
-function openPool(options: RestoreOptions, onTick: (sums: { readonly bytes: number; readonly entries: number }) => void): TaskPool {
+function openPool(
+  options: RestoreOptions,
+  onTick: (sums: { readonly bytes: number; readonly entries: number }) => void,
+): TaskPool {
   const inline = !('module' in options.sink.writer);
   return new TaskPool({
     ...(inline ? { workers: 0 } : options.workers === undefined ? {} : { workers: options.workers }),
@@ -170,7 +211,12 @@ function openPool(options: RestoreOptions, onTick: (sums: { readonly bytes: numb
   });
 }
 
-function planStage(stage: RestoreStage, layers: readonly SortedLayer[], ticket: RestoreTicket, options: RestoreOptions): RestoreUnit[] {
+function planStage(
+  stage: RestoreStage,
+  layers: readonly SortedLayer[],
+  ticket: RestoreTicket,
+  options: RestoreOptions,
+): RestoreUnit[] {
   return coverSpans({
     spans: stage.spans,
     layers: layers.map((layer) => layer.cover),

@@ -3,6 +3,7 @@
  * every index, the SQL text of a datum both ways, and table fingerprints (crdb-format.md 4.2, 4.3, 5.1-5.4, 10.1).
  * Must not read descriptors (the catalog fills schema.ts), do I/O, or know SSTs, MVCC versions and statements.
  */
+export * from './bytes_value.js';
 export * from './datum.js';
 export * from './decimal.js';
 export * from './fingerprint.js';

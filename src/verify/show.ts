@@ -1,5 +1,14 @@
 import { Catalog, type Descriptor, decodeDescriptor, tableSpan } from '../catalog/index.js';
-import { type OpenedBackup, type OpenedLayer, listFulls, missingFiles, missingFilesError, openBackup, parseSourceUris, storeOf } from '../collection/index.js';
+import {
+  type OpenedBackup,
+  type OpenedLayer,
+  listFulls,
+  missingFiles,
+  missingFilesError,
+  openBackup,
+  parseSourceUris,
+  storeOf,
+} from '../collection/index.js';
 import { type Timestamp, compareBytes, isEmptyTimestamp } from '../keys/index.js';
 import type { FileRecord, Manifest } from '../manifest/index.js';
 import { type StorageSettings, openStorage } from '../storage/index.js';
@@ -111,7 +120,10 @@ async function fileSizes(layer: OpenedLayer): Promise<ReadonlyMap<FileRecord, nu
   return sizes;
 }
 
-function showLayer({ manifest, directory }: OpenedLayer, sizes: ReadonlyMap<FileRecord, number> | undefined): ShownLayer {
+function showLayer(
+  { manifest, directory }: OpenedLayer,
+  sizes: ReadonlyMap<FileRecord, number> | undefined,
+): ShownLayer {
   const catalog = Catalog.decode(manifest.descriptors);
   const files = [...manifest.files].sort((a, b) => compareBytes(a.span.key, b.span.key));
   return {
@@ -127,9 +139,15 @@ function showLayer({ manifest, directory }: OpenedLayer, sizes: ReadonlyMap<File
   };
 }
 
-function showObject(descriptor: Descriptor, catalog: Catalog, files: readonly FileRecord[], sizes: ReadonlyMap<FileRecord, number> | undefined): ShownObject {
+function showObject(
+  descriptor: Descriptor,
+  catalog: Catalog,
+  files: readonly FileRecord[],
+  sizes: ReadonlyMap<FileRecord, number> | undefined,
+): ShownObject {
   const parent = descriptor.parentId === 0 ? undefined : catalog.byId(descriptor.parentId);
-  const schema = descriptor.kind === 'database' || descriptor.kind === 'schema' ? undefined : catalog.schemaName(descriptor);
+  const schema =
+    descriptor.kind === 'database' || descriptor.kind === 'schema' ? undefined : catalog.schemaName(descriptor);
   const own = descriptor.kind === 'table' ? filesOfTable(descriptor.id, files) : undefined;
   return {
     databaseName: parent?.name ?? null,
@@ -138,7 +156,9 @@ function showObject(descriptor: Descriptor, catalog: Catalog, files: readonly Fi
     objectType: descriptor.kind,
     sizeBytes: own === undefined ? null : own.reduce((sum, file) => sum + Number(file.entryCounts.dataSize), 0),
     rows: own === undefined ? null : own.reduce((sum, file) => sum + Number(file.entryCounts.rows), 0),
-    ...(sizes === undefined ? {} : { fileBytes: own === undefined ? null : own.reduce((sum, file) => sum + (sizes.get(file) ?? 0), 0) }),
+    ...(sizes === undefined
+      ? {}
+      : { fileBytes: own === undefined ? null : own.reduce((sum, file) => sum + (sizes.get(file) ?? 0), 0) }),
     databaseId: descriptor.parentId === 0 ? null : descriptor.parentId,
     parentSchemaId: schema === undefined ? null : descriptor.parentSchemaId,
     objectId: descriptor.id,
@@ -149,5 +169,7 @@ function showObject(descriptor: Descriptor, catalog: Catalog, files: readonly Fi
 /** Entries whose span begins in the table's key space; rows of interleaved tables count for their ancestor, as in CockroachDB. */
 function filesOfTable(tableId: number, files: readonly FileRecord[]): FileRecord[] {
   const span = tableSpan(tableId);
-  return files.filter((file) => compareBytes(span.key, file.span.key) <= 0 && compareBytes(file.span.key, span.endKey) < 0);
+  return files.filter(
+    (file) => compareBytes(span.key, file.span.key) <= 0 && compareBytes(file.span.key, span.endKey) < 0,
+  );
 }

@@ -23,7 +23,9 @@ export async function spin(_args, context) {
 }
 
 export async function sleep(_args, context) {
-  await new Promise((_resolve, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason)));
+  await new Promise((_resolve, reject) =>
+    context.signal.addEventListener('abort', () => reject(context.signal.reason)),
+  );
 }
 
 export async function fail() {

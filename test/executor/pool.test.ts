@@ -24,8 +24,14 @@ describe.each([0, 2])('a pool of %i workers', (workers) => {
 
   test('a failing task cancels the rest and its error arrives', async () => {
     const pool = new TaskPool({ workers });
-    const tasks = [{ module, export: 'fail', args: {} }, ...Array.from({ length: 5 }, () => ({ module, export: 'double', args: { value: 1 } }))];
-    await expect(pool.run(tasks, () => undefined)).rejects.toMatchObject({ code: 'SV_INTERNAL', message: 'task says no' });
+    const tasks = [
+      { module, export: 'fail', args: {} },
+      ...Array.from({ length: 5 }, () => ({ module, export: 'double', args: { value: 1 } })),
+    ];
+    await expect(pool.run(tasks, () => undefined)).rejects.toMatchObject({
+      code: 'SV_INTERNAL',
+      message: 'task says no',
+    });
     await pool.close();
   });
 });
@@ -42,7 +48,10 @@ test('a task whose worker died is run again', async () => {
 
 test('a task that always kills its worker ends the run with a named error', async () => {
   const pool = new TaskPool({ workers: 2 });
-  await expect(pool.run([{ module, export: 'dieAlways', args: {} }], () => undefined)).rejects.toMatchObject({ code: 'SV_WORKER_DIED', details: { attempts: 3 } });
+  await expect(pool.run([{ module, export: 'dieAlways', args: {} }], () => undefined)).rejects.toMatchObject({
+    code: 'SV_WORKER_DIED',
+    details: { attempts: 3 },
+  });
   await pool.close();
 });
 
@@ -50,6 +59,8 @@ test.each(['spin', 'sleep'])('abort ends a task that would never end (%s)', asyn
   const controller = new AbortController();
   const pool = new TaskPool({ workers: 2, signal: controller.signal });
   setTimeout(() => controller.abort(), 100);
-  await expect(pool.run([{ module, export: task, args: {} }], () => undefined)).rejects.toMatchObject({ code: 'SV_ABORTED' });
+  await expect(pool.run([{ module, export: task, args: {} }], () => undefined)).rejects.toMatchObject({
+    code: 'SV_ABORTED',
+  });
   await pool.close();
 });

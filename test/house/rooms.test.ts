@@ -52,7 +52,9 @@ test('imports run one way', () => {
   const wrong = files.flatMap((path) => {
     const room = roomOf(path);
     if (DOORS.has(room)) return [];
-    const imports = [...readFileSync(path, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map((match) => match[1]!);
+    const imports = [...readFileSync(path, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(
+      (match) => match[1]!,
+    );
     return imports
       .map((target) => roomOf(resolve(dirname(path), target)))
       .filter((target) => target !== room && rank(target) >= rank(room))

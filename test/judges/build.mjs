@@ -10,13 +10,21 @@ mkdirSync(bin, { recursive: true });
 
 function run(command, args, cwd) {
   const done = spawnSync(command, args, { cwd, encoding: 'utf8' });
-  return done.error ? String(done.error.message) : done.status === 0 ? undefined : `${done.stdout}${done.stderr}`.trim();
+  return done.error
+    ? String(done.error.message)
+    : done.status === 0
+      ? undefined
+      : `${done.stdout}${done.stderr}`.trim();
 }
 
 const judges = {
   rocksdb: () =>
     existsSync('/usr/include/rocksdb/sst_file_reader.h')
-      ? run('g++', ['-O2', '-std=c++17', '-o', join(bin, 'judge-rocksdb'), join(here, 'rocksdb/main.cc'), '-lrocksdb'], here)
+      ? run(
+          'g++',
+          ['-O2', '-std=c++17', '-o', join(bin, 'judge-rocksdb'), join(here, 'rocksdb/main.cc'), '-lrocksdb'],
+          here,
+        )
       : 'librocksdb-dev is not installed',
   pebble: () => run('go', ['build', '-o', join(bin, 'judge-pebble'), '.'], join(here, 'pebble')),
 };

@@ -25,7 +25,9 @@ test('a time inside a layer needs revision history, and the nearest ends are nam
   expect(() => chooseLayers(layers, time(5))).toThrow(
     "invalid RESTORE timestamp: restoring to arbitrary time requires that BACKUP for requested time be created with 'revision_history' option. nearest backup time is 1970-01-01 00:00:10",
   );
-  expect(() => chooseLayers(layers, time(15))).toThrow('nearest BACKUP times are 1970-01-01 00:00:10 or 1970-01-01 00:00:20');
+  expect(() => chooseLayers(layers, time(15))).toThrow(
+    'nearest BACKUP times are 1970-01-01 00:00:10 or 1970-01-01 00:00:20',
+  );
   expect(chooseLayers([layer(0, 10), layer(10, 20, true)], time(15)).time).toEqual(time(15));
 });
 
@@ -36,7 +38,9 @@ test('a time before the recorded history is refused', () => {
 });
 
 test('a time after the newest end is refused', () => {
-  expect(() => chooseLayers([layer(0, 10)], time(11))).toThrow('invalid RESTORE timestamp: supplied backups do not cover requested time');
+  expect(() => chooseLayers([layer(0, 10)], time(11))).toThrow(
+    'invalid RESTORE timestamp: supplied backups do not cover requested time',
+  );
 });
 
 test('a compacted layer wins over the layers that it swallowed', () => {

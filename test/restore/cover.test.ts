@@ -31,7 +31,12 @@ function layers(lines: readonly string[]): CoverLayer[] {
       });
     } else {
       const layer = all.at(-1)!;
-      layer.files.push({ path: `${all.length - 1}/${range}`, localityKv: '', span: span(range), dataBytes: Number(rest[0]) });
+      layer.files.push({
+        path: `${all.length - 1}/${range}`,
+        localityKv: '',
+        span: span(range),
+        dataBytes: Number(rest[0]),
+      });
     }
   }
   return all;
@@ -50,7 +55,10 @@ test('the covering script holds', () => {
         maxFiles: 200,
       });
       return units
-        .map((unit) => `[${text(unit.span.key)},${text(unit.span.endKey)}) ${unit.files.map(({ layer, file }) => chain[layer]!.files[file]!.path).join(' ')}`)
+        .map(
+          (unit) =>
+            `[${text(unit.span.key)},${text(unit.span.endKey)}) ${unit.files.map(({ layer, file }) => chain[layer]!.files[file]!.path).join(' ')}`,
+        )
         .join('\n');
     } catch (error) {
       return (error as Error).message;
@@ -61,38 +69,58 @@ test('the covering script holds', () => {
 
 test('units are disjoint, ordered, inside the request, and hold every file that overlaps it', () => {
   const key = fc.integer({ min: 0, max: 99 }).map((n) => String.fromCharCode(33 + n));
-  const pair = fc.tuple(key, key).filter(([a, b]) => a < b).map(([a, b]) => ({ key: bytes(a), endKey: bytes(b) }));
+  const pair = fc
+    .tuple(key, key)
+    .filter(([a, b]) => a < b)
+    .map(([a, b]) => ({ key: bytes(a), endKey: bytes(b) }));
   const files = fc.array(fc.tuple(pair, fc.integer({ min: 0, max: 100 })), { maxLength: 12 });
   fc.assert(
-    fc.property(fc.array(pair, { minLength: 1, maxLength: 4 }), fc.array(files, { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 300 }), (request, perLayer, targetBytes) => {
-      const everything = [{ key: bytes(' '), endKey: Uint8Array.of(0xff) }];
-      const chain = perLayer.map((list, index) => ({
-        startTime: time(index),
-        endTime: time(index + 1),
-        spans: everything,
-        introducedSpans: [],
-        endInclusive: false,
-        files: list
-          .map(([fileSpan, dataBytes], n) => ({ path: `${index}/${n}`, localityKv: '', span: fileSpan, dataBytes }))
-          .sort((a, b) => compareBytes(a.span.key, b.span.key)),
-      }));
-      const units = coverSpans({ spans: request, layers: chain, cutKeys: [], targetBytes, maxFiles: 5 });
-      const merged = mergeSpans(request);
-      units.forEach((unit, index) => {
-        if (index > 0) expect(compareBytes(units[index - 1]!.span.endKey, unit.span.key)).toBeLessThanOrEqual(0);
-        expect(merged.some((span) => compareBytes(span.key, unit.span.key) <= 0 && compareBytes(unit.span.endKey, span.endKey) <= 0)).toBe(true);
-      });
-      // Every single key of the request that a file covers is in exactly one unit that reads that file.
-      for (let code = 33; code < 133; code++) {
-        const probe = bytes(String.fromCharCode(code));
-        const asked = merged.some((span) => compareBytes(span.key, probe) <= 0 && compareBytes(probe, span.endKey) < 0);
-        const holding = chain.flatMap((layer, l) => layer.files.flatMap((file, f) => (compareBytes(file.span.key, probe) <= 0 && compareBytes(probe, file.span.endKey) < 0 ? [`${l}/${f}`] : [])));
-        const unit = units.filter((one) => compareBytes(one.span.key, probe) <= 0 && compareBytes(probe, one.span.endKey) < 0);
-        if (!asked || holding.length === 0) continue;
-        expect(unit.length).toBe(1);
-        const read = new Set(unit[0]!.files.map(({ layer, file }) => `${layer}/${file}`));
-        expect(holding.filter((file) => !read.has(file))).toEqual([]);
-      }
-    }),
+    fc.property(
+      fc.array(pair, { minLength: 1, maxLength: 4 }),
+      fc.array(files, { minLength: 1, maxLength: 4 }),
+      fc.integer({ min: 1, max: 300 }),
+      (request, perLayer, targetBytes) => {
+        const everything = [{ key: bytes(' '), endKey: Uint8Array.of(0xff) }];
+        const chain = perLayer.map((list, index) => ({
+          startTime: time(index),
+          endTime: time(index + 1),
+          spans: everything,
+          introducedSpans: [],
+          endInclusive: false,
+          files: list
+            .map(([fileSpan, dataBytes], n) => ({ path: `${index}/${n}`, localityKv: '', span: fileSpan, dataBytes }))
+            .sort((a, b) => compareBytes(a.span.key, b.span.key)),
+        }));
+        const units = coverSpans({ spans: request, layers: chain, cutKeys: [], targetBytes, maxFiles: 5 });
+        const merged = mergeSpans(request);
+        units.forEach((unit, index) => {
+          if (index > 0) expect(compareBytes(units[index - 1]!.span.endKey, unit.span.key)).toBeLessThanOrEqual(0);
+          expect(
+            merged.some(
+              (span) => compareBytes(span.key, unit.span.key) <= 0 && compareBytes(unit.span.endKey, span.endKey) <= 0,
+            ),
+          ).toBe(true);
+        });
+        // Every single key of the request that a file covers is in exactly one unit that reads that file.
+        for (let code = 33; code < 133; code++) {
+          const probe = bytes(String.fromCharCode(code));
+          const asked = merged.some(
+            (span) => compareBytes(span.key, probe) <= 0 && compareBytes(probe, span.endKey) < 0,
+          );
+          const holding = chain.flatMap((layer, l) =>
+            layer.files.flatMap((file, f) =>
+              compareBytes(file.span.key, probe) <= 0 && compareBytes(probe, file.span.endKey) < 0 ? [`${l}/${f}`] : [],
+            ),
+          );
+          const unit = units.filter(
+            (one) => compareBytes(one.span.key, probe) <= 0 && compareBytes(probe, one.span.endKey) < 0,
+          );
+          if (!asked || holding.length === 0) continue;
+          expect(unit.length).toBe(1);
+          const read = new Set(unit[0]!.files.map(({ layer, file }) => `${layer}/${file}`));
+          expect(holding.filter((file) => !read.has(file))).toEqual([]);
+        }
+      },
+    ),
   );
 });

@@ -28,7 +28,10 @@ function parse(text: string): { readonly prose: readonly string[]; readonly case
     }
     const expected: string[] = [];
     for (index++; index < lines.length && lines[index] !== ''; index++) expected.push(lines[index]!);
-    blocks.push({ prose, case: { line: start + 1, command: head[0]!, args: head.slice(1), input, expected: expected.join('\n') } });
+    blocks.push({
+      prose,
+      case: { line: start + 1, command: head[0]!, args: head.slice(1), input, expected: expected.join('\n') },
+    });
     prose = [''];
   }
   blocks.push({ prose });
@@ -39,7 +42,10 @@ function parse(text: string): { readonly prose: readonly string[]; readonly case
  * Runs every case of a script and returns the differences; an empty list means that the script holds. With
  * SPANVAULT_REWRITE=1 the script is rewritten with what the code does now, for review as a diff.
  */
-export function runScript(path: string, run: (one: ScriptCase) => string): { readonly line: number; readonly expected: string; readonly actual: string }[] {
+export function runScript(
+  path: string,
+  run: (one: ScriptCase) => string,
+): { readonly line: number; readonly expected: string; readonly actual: string }[] {
   const blocks = parse(readFileSync(path, 'utf8'));
   const results = blocks.map((block) => (block.case === undefined ? undefined : run(block.case)));
   if (process.env['SPANVAULT_REWRITE'] === '1') {
@@ -54,6 +60,8 @@ export function runScript(path: string, run: (one: ScriptCase) => string): { rea
   return blocks.flatMap((block, index) => {
     const one = block.case;
     const actual = results[index];
-    return one === undefined || actual === undefined || actual === one.expected ? [] : [{ line: one.line, expected: one.expected, actual }];
+    return one === undefined || actual === undefined || actual === one.expected
+      ? []
+      : [{ line: one.line, expected: one.expected, actual }];
   });
 }

@@ -1,8 +1,29 @@
-import { type Catalog, SYSTEM_DATABASE_ID, type Table, indexPrefix, dataIndexes, planRestore, requireEmptyCluster, resolveTargets, tableSpan, type CatalogTargets } from '../../catalog/index.js';
+import {
+  Catalog,
+  SYSTEM_DATABASE_ID,
+  type Table,
+  indexPrefix,
+  dataIndexes,
+  planRestore,
+  requireEmptyCluster,
+  resolveTargets,
+  tableSpan,
+  type CatalogTargets,
+} from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
 import { type Span, type Timestamp, mergeSpans } from '../../keys/index.js';
 import type { RestoreScope } from '../contract.js';
-import { DEFAULT_DATABASES } from './catalog_store.js';
+import type { ClusterNode } from './nodes.js';
+
+/** The cluster that a restore goes into. */
+export interface RestoreTarget {
+  readonly existing: Catalog;
+  readonly nodes: readonly ClusterNode[];
+  /** First id that new objects get. */
+  readonly nextId: number;
+  /** Modification time of new descriptors. */
+  readonly time: Timestamp;
+}
 
 /** What a restore will do to the cluster: decided before anything is written. */
 export interface RestorePlanned {
@@ -22,11 +43,21 @@ export interface RestorePlanned {
 }
 
 function indexRewrites(table: Table, newId: number): { readonly from: Uint8Array; readonly to: Uint8Array }[] {
-  return dataIndexes(table).map(({ index }) => ({ from: indexPrefix(table.id, index.id ?? 0), to: indexPrefix(newId, index.id ?? 0) }));
+  return dataIndexes(table).map(({ index }) => ({
+    from: indexPrefix(table.id, index.id ?? 0),
+    to: indexPrefix(newId, index.id ?? 0),
+  }));
 }
 
 /** RESTORE of databases and tables: new ids beside what exists. */
-function planObjects(backup: Catalog, existing: Catalog, targets: Exclude<CatalogTargets, { kind: 'cluster' }>, scope: RestoreScope, nextId: number, time: Timestamp): RestorePlanned {
+function planObjects(
+  backup: Catalog,
+  existing: Catalog,
+  targets: Exclude<CatalogTargets, { kind: 'cluster' }>,
+  scope: RestoreScope,
+  nextId: number,
+  time: Timestamp,
+): RestorePlanned {
   const plan = planRestore(backup, existing, targets, scope.options, { nextId, time });
   return {
     put: [...plan.descriptors, ...plan.updated],
@@ -49,18 +80,26 @@ function planCluster(backup: Catalog, existing: Catalog, nextId: number): Restor
   const { tables, completeDatabases } = resolveTargets(backup, { kind: 'cluster' });
   const user = tables.filter(({ parentId }) => parentId !== SYSTEM_DATABASE_ID);
   // System tables that this cluster does not have (of other versions) would be rows without a table.
-  const system = tables.filter(({ parentId, id }) => parentId === SYSTEM_DATABASE_ID && existing.tableById(id) !== undefined);
+  const system = tables.filter(
+    ({ parentId, id, name }) => parentId === SYSTEM_DATABASE_ID && existing.tableById(id)?.name === name,
+  );
   const databases = completeDatabases.filter(({ id }) => id !== SYSTEM_DATABASE_ID);
-  const restored = backup.descriptors.filter(({ id, parentId, state }) => id !== SYSTEM_DATABASE_ID && parentId !== SYSTEM_DATABASE_ID && state === 'public');
+  const restored = backup.descriptors.filter(
+    ({ id, parentId, state }) => id !== SYSTEM_DATABASE_ID && parentId !== SYSTEM_DATABASE_ID && state === 'public',
+  );
   const highest = Math.max(nextId - 1, ...backup.descriptors.map(({ id }) => id));
   const waiting = system.map((table, index) => ({ table, temporaryId: highest + 1 + index }));
   return {
     // The backup's own descriptors of system tables, so that their rows decode as they are.
     put: [...restored, ...system].map(({ raw }) => raw),
-    dropIds: DEFAULT_DATABASES.map(({ id }) => id).filter((id) => existing.byId(id) !== undefined && backup.byId(id) === undefined),
+    // Only defaultdb and postgres are left in an empty cluster; they come back when the backup has them.
+    dropIds: existing.databases().flatMap(({ id }) => (id === SYSTEM_DATABASE_ID ? [] : [id])),
     tables: user,
     system: waiting,
-    rewrites: [...user.flatMap((table) => indexRewrites(table, table.id)), ...waiting.flatMap(({ table, temporaryId }) => indexRewrites(table, temporaryId))],
+    rewrites: [
+      ...user.flatMap((table) => indexRewrites(table, table.id)),
+      ...waiting.flatMap(({ table, temporaryId }) => indexRewrites(table, temporaryId)),
+    ],
     erase: [...user.map(({ id }) => tableSpan(id)), ...waiting.map(({ temporaryId }) => tableSpan(temporaryId))],
     nextId: highest + 1 + waiting.length,
     databases: databases.map(({ name }) => name),
@@ -69,21 +108,66 @@ function planCluster(backup: Catalog, existing: Catalog, nextId: number): Restor
 
 /** Raw spans without a catalog: keys stay. */
 function planSpans(spans: readonly Span[], nextId: number): RestorePlanned {
-  return { put: [], dropIds: [], tables: [], system: [], rewrites: [], erase: mergeSpans(spans), nextId, databases: [] };
+  return {
+    put: [],
+    dropIds: [],
+    tables: [],
+    system: [],
+    rewrites: [],
+    erase: mergeSpans(spans),
+    nextId,
+    databases: [],
+  };
+}
+
+/** Regions of the multi-region databases that are restored, and that no node of the cluster has. */
+function missingRegions(backup: Catalog, targets: CatalogTargets, nodes: readonly ClusterNode[]): string[] {
+  const { completeDatabases } = resolveTargets(backup, targets);
+  const live = new Set(
+    nodes.flatMap(({ locality }) => locality.filter(({ key }) => key === 'region').map(({ value }) => value)),
+  );
+  const wanted = completeDatabases.flatMap(({ message }) => {
+    const regions = backup.typeById(message.regionConfig?.regionEnumId ?? 0);
+    return regions?.message.enumMembers.map((member) => member.logicalRepresentation ?? '') ?? [];
+  });
+  return [...new Set(wanted)].filter((region) => !live.has(region)).sort();
+}
+
+/** @throws SpanvaultError SV_USAGE when a multi-region database needs regions that the cluster lacks */
+function requireRegions(scope: RestoreScope, backup: Catalog, nodes: readonly ClusterNode[]): void {
+  if (scope.targets.kind === 'spans' || scope.options.skipLocalitiesCheck === true) return;
+  const missing = missingRegions(backup, scope.targets, nodes);
+  if (missing.length === 0) return;
+  throw new SpanvaultError(
+    'SV_USAGE',
+    `detected a mismatch in regions between the restore cluster and the backup cluster, missing regions detected: ${missing.join(', ')}.`,
+    {
+      hint:
+        "there are two ways you can resolve this issue: 1) update the cluster to which you're restoring to ensure that the regions " +
+        'present on the nodes\' --locality flags match those present in the backup image, or 2) restore with the "skip_localities_check" option',
+    },
+  );
 }
 
 /**
  * Plans a restore into a cluster whose catalog is `existing`. Pure.
  * @throws SpanvaultError SV_EXISTS, SV_UNDEFINED, SV_NOT_EMPTY, SV_USAGE with CockroachDB's words
  */
-export function planIntoCluster(scope: RestoreScope, backup: Catalog, existing: Catalog, nextId: number, time: Timestamp): RestorePlanned {
+export function planIntoCluster(scope: RestoreScope, target: RestoreTarget): RestorePlanned {
   const { targets, options } = scope;
+  const { existing, nextId, time } = target;
+  const backup = Catalog.decode(scope.descriptors);
   if (targets.kind === 'cluster') {
     if (options.intoDb !== undefined || options.newDbName !== undefined) {
-      throw new SpanvaultError('SV_USAGE', 'into_db and new_db_name can only be used with RESTORE of tables or a database');
+      throw new SpanvaultError(
+        'SV_USAGE',
+        'into_db and new_db_name can only be used with RESTORE of tables or a database',
+      );
     }
+    requireRegions(scope, backup, target.nodes);
     return planCluster(backup, existing, nextId);
   }
   if (targets.kind === 'spans') return planSpans(targets.spans, nextId);
+  requireRegions(scope, backup, target.nodes);
   return planObjects(backup, existing, targets, scope, nextId, time);
 }

@@ -1,8 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { Catalog, type Descriptor, SYSTEM_TABLE_IDS, decodeDescriptor, indexSpans, tableSchema, tableSpan } from '../../catalog/index.js';
+import {
+  Catalog,
+  type Descriptor,
+  SYSTEM_TABLE_IDS,
+  decodeDescriptor,
+  indexSpans,
+  tableSchema,
+  tableSpan,
+} from '../../catalog/index.js';
 import { SpanvaultError, invariant } from '../../fault/index.js';
 import { MAX_TIMESTAMP, type Span, concatBytes, printSpan } from '../../keys/index.js';
-import type { NodeInfo, RangeSink, RestoreScope, RestoreStage, RestoreTicket, SinkReport, WorkerHalf } from '../contract.js';
+import type {
+  NodeInfo,
+  RangeSink,
+  RestoreScope,
+  RestoreStage,
+  RestoreTicket,
+  SinkReport,
+  WorkerHalf,
+} from '../contract.js';
 import type { ClusterCore } from './core.js';
 import { readEntries } from './entries.js';
 import { journalRecord, rollbackJournal } from './journal.js';
@@ -14,6 +30,9 @@ import { zonesOf } from './zone_store.js';
 const TOMBSTONE = new Uint8Array(0);
 
 interface Running {
+  readonly scope: RestoreScope;
+  /** First id that the restore took. */
+  readonly firstId: number;
   readonly plan: RestorePlanned;
   readonly descriptors: readonly Descriptor[];
   readonly done: Set<RestoreStage['name']>;
@@ -42,15 +61,15 @@ export class EmbeddedSink implements RangeSink {
 
   async begin(scope: RestoreScope): Promise<RestoreTicket> {
     const core = this.#core;
-    const time = core.now();
-    const plan = planIntoCluster(scope, Catalog.decode(scope.descriptors), core.catalog.current(), core.catalog.nextId(), time);
+    const firstId = core.catalog.nextId();
+    const plan = this.#plan(scope, firstId);
     if (scope.targets.kind === 'spans') this.#refuseOccupied(plan.erase);
     const id = randomUUID();
     core.write(undefined, { meta: [journalRecord(id, 'RESTORE', plan.erase), core.catalog.reserveIds(plan.nextId)] });
     // Rows of a dropped table may wait there for garbage collection; they must not come back to life.
     for (const span of plan.erase) core.store.erase(span);
     const descriptors = plan.put.map(decodeDescriptor);
-    const running: Running = { plan, descriptors, done: new Set(), warnings: new Set() };
+    const running: Running = { scope, firstId, plan, descriptors, done: new Set(), warnings: new Set() };
     this.#running.set(id, running);
     this.#place(id, running);
     return {
@@ -62,6 +81,12 @@ export class EmbeddedSink implements RangeSink {
       databases: plan.databases,
       tables: plan.tables.map(({ name }) => name),
     };
+  }
+
+  /** Validates a scope against the catalog of this moment. */
+  #plan(scope: RestoreScope, nextId: number): RestorePlanned {
+    const { catalog, nodes } = this.#core;
+    return planIntoCluster(scope, { existing: catalog.current(), nodes: nodes.live(), nextId, time: this.#core.now() });
   }
 
   #refuseOccupied(spans: readonly Span[]): void {
@@ -88,7 +113,11 @@ export class EmbeddedSink implements RangeSink {
   }
 
   /** Restored rows of a system table under the keys that they will have. */
-  *#waitingRows({ table, temporaryId }: RestorePlanned['system'][number]): Generator<{ key: Uint8Array; timestamp: RestoreTicket['writeTime']; value: Uint8Array }> {
+  *#waitingRows({ table, temporaryId }: RestorePlanned['system'][number]): Generator<{
+    key: Uint8Array;
+    timestamp: RestoreTicket['writeTime'];
+    value: Uint8Array;
+  }> {
     const { key: from } = tableSpan(temporaryId);
     const { key: to } = tableSpan(table.id);
     for (const entry of readEntries(this.#core.store, tableSpan(temporaryId), MAX_TIMESTAMP)) {
@@ -103,7 +132,8 @@ export class EmbeddedSink implements RangeSink {
       if (!running.done.has(stage)) return [];
       const pairs = new Map<string, KeyValue>();
       const put = (pair: KeyValue): unknown => pairs.set(Buffer.from(pair.key).toString('latin1'), pair);
-      for (const { key } of readEntries(this.#core.store, tableSpan(waiting.table.id), MAX_TIMESTAMP)) put({ key, value: TOMBSTONE });
+      for (const { key } of readEntries(this.#core.store, tableSpan(waiting.table.id), MAX_TIMESTAMP))
+        put({ key, value: TOMBSTONE });
       for (const { key, value } of this.#waitingRows(waiting)) put({ key, value: withoutChecksum(value) });
       return [...pairs.values()];
     });
@@ -112,8 +142,9 @@ export class EmbeddedSink implements RangeSink {
   async publish(ticket: RestoreTicket): Promise<SinkReport> {
     const core = this.#core;
     const running = this.#require(ticket);
-    const { plan } = running;
-    await core.recount(plan.erase);
+    await core.recount(running.plan.erase);
+    // Once more, with the catalog as it is now: a name may have been taken, a database dropped since.
+    const plan = this.#plan(running.scope, running.firstId);
     const time = core.now();
     const current = core.catalog.current();
     const dropped = plan.dropIds.flatMap((id) => current.byId(id) ?? []);
@@ -136,7 +167,8 @@ export class EmbeddedSink implements RangeSink {
 
   #bytesPerNode(): SinkReport['bytesPerNode'] {
     const sums = new Map(this.#core.nodes.live().map(({ nodeId }) => [nodeId, 0]));
-    for (const { leaseholder, bytes } of this.#core.ranges.all()) sums.set(leaseholder, (sums.get(leaseholder) ?? 0) + bytes);
+    for (const { leaseholder, bytes } of this.#core.ranges.all())
+      sums.set(leaseholder, (sums.get(leaseholder) ?? 0) + bytes);
     return [...sums].map(([nodeId, bytes]) => ({ nodeId, bytes }));
   }
 
