@@ -109,7 +109,7 @@ async function scanAll(
         continue;
       }
       holds(
-        fill.count > 0 && fill.count <= entries,
+        fill.count >= 0 && fill.count <= entries,
         `a batch holds ${fill.count} entries, its offsets have room for ${entries}`,
       );
       same(offsets[2 * fill.count], fill.bytesUsed, 'the last offset');

@@ -257,6 +257,7 @@ export class EmbeddedCluster {
 
   /** Places every range anew, evening out the nodes. */
   async rebalance(): Promise<RebalanceReport> {
+    await this.core.splitGrown();
     return this.core.reconcile({ balance: true });
   }
 

@@ -34,8 +34,6 @@ export class ClusterCore {
   readonly #pending = new Map<string, Pending>();
   #placement: { readonly base: Catalog; readonly catalog: Catalog } | undefined;
   #rules: { readonly catalog: Catalog; readonly zones: Zones; readonly rules: ZoneRules } | undefined;
-  /** Ranges that may have outgrown their zone's range_max_bytes. */
-  readonly #grown = new Set<number>();
 
   constructor(parts: {
     readonly store: EmbeddedStore;
@@ -121,9 +119,12 @@ export class ClusterCore {
     await this.#count(new Set(this.ranges.overlapping(spans).map((range) => range.rangeId)));
   }
 
-  /** Splits ranges that recent writes made too large. */
+  /** Splits ranges that writes, or a smaller range_max_bytes, left too large. */
   async splitGrown(): Promise<void> {
-    if (this.#grown.size > 0) await this.#count(new Set(this.#grown));
+    if (this.store.readOnly) return;
+    const rules = this.rules();
+    const grown = this.ranges.all().filter(({ span, bytes }) => bytes > rules.at(span.key).rangeMaxBytes);
+    if (grown.length > 0) await this.#count(new Set(grown.map(({ rangeId }) => rangeId)));
   }
 
   async #count(rangeIds: ReadonlySet<number>): Promise<void> {
@@ -144,7 +145,6 @@ export class ClusterCore {
         if (compareBytes(split[index]!.span.key, key) === 0) split[index] = { ...split[index]!, bytes };
       }
       this.#commitRanges(split);
-      this.#grown.delete(rangeId);
     }
   }
 
@@ -177,12 +177,7 @@ export class ClusterCore {
       const index = rangeIndexAt(ranges, key);
       sums.set(index, (sums.get(index) ?? 0) + bytes);
     });
-    const rules = sums.size === 0 ? undefined : this.rules();
-    for (const [index, bytes] of sums) {
-      const range = { ...ranges[index]!, bytes: ranges[index]!.bytes + bytes };
-      ranges[index] = range;
-      if (range.bytes > rules!.at(range.span.key).rangeMaxBytes) this.#grown.add(range.rangeId);
-    }
+    for (const [index, bytes] of sums) ranges[index] = { ...ranges[index]!, bytes: ranges[index]!.bytes + bytes };
     return ranges;
   }
 

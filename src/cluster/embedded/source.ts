@@ -46,6 +46,7 @@ export class EmbeddedSource implements RangeSource {
   }
 
   async ranges(spans: readonly Span[]): Promise<readonly RangeInfo[]> {
+    await this.#core.splitGrown();
     return rangeInfos(this.#core, spans);
   }
 
