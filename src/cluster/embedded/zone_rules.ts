@@ -3,10 +3,10 @@ import {
   NAMED_ZONE_IDS,
   type ZoneConfig,
   type Zones,
-  quoteName,
+  isPlaceholder,
+  subzoneTarget,
   zoneTargetText,
 } from '../../catalog/index.js';
-import { isPlaceholder } from '../../catalog/index.js';
 import { type Span, compareBytes, compareSpans, fromHex, subtractSpans } from '../../keys/index.js';
 import type { PlacementRule } from './allocator.js';
 import { MAX_KEY, MIN_KEY } from './range_map.js';
@@ -88,7 +88,7 @@ export function zoneRules(catalog: Catalog, zones: Zones): ZoneRules {
   for (const table of catalog.tables()) {
     const own = decidingName(catalog, zones, table.id, table.parentId);
     for (const { span, zone, subzone } of zones.spansOfTable(catalog, table)) {
-      const part = subzone === undefined ? own : subzoneName(catalog.qualifiedName(table), subzone, table.message);
+      const part = subzone === undefined ? own : subzoneTarget(catalog, table, subzone);
       segments.push(segment(part, span, zone));
     }
   }
@@ -97,22 +97,6 @@ export function zoneRules(catalog: Catalog, zones: Zones): ZoneRules {
 
 function defaultSegment(zones: Zones): ZoneSegment {
   return segment('RANGE default', { key: MIN_KEY, endKey: MAX_KEY }, zones.ofDefault());
-}
-
-/** `PARTITION us_west OF INDEX movr.public.rides@primary`. */
-function subzoneName(
-  table: string,
-  subzone: { readonly indexId: number; readonly partitionName: string },
-  message: { readonly primaryIndex?: IndexName | null; readonly indexes?: readonly IndexName[] | null },
-): string {
-  const index = [message.primaryIndex, ...(message.indexes ?? [])].find((one) => one?.id === subzone.indexId);
-  const name = `INDEX ${table}@${quoteName(index?.name ?? String(subzone.indexId))}`;
-  return subzone.partitionName === '' ? name : `PARTITION ${quoteName(subzone.partitionName)} OF ${name}`;
-}
-
-interface IndexName {
-  readonly id?: number | null;
-  readonly name?: string | null;
 }
 
 /** Leaves out what an earlier segment holds: a partition of an interleaved index lies inside the ancestor's table. */
