@@ -20,3 +20,4 @@ export { type ExecuteOptions, execute } from './execute.js';
 export { type PrintOptions, printLiteral, printStatement } from './print.js';
 export type { Cell, Column, Result, Row } from './result.js';
 export { type Session, type SessionObserver, openSession } from './session.js';
+export { type EngineOptions, openEngine } from './embedded_engine.js';

@@ -1,0 +1,255 @@
+import {
+  type Catalog,
+  type Table,
+  type ZoneChange as CatalogZoneChange,
+  type ZoneSetting,
+  type ZoneTarget as CatalogZoneTarget,
+  createStatement,
+  isSequence,
+  isView,
+  tableIndexSpans,
+  tableSpan,
+} from '../catalog/index.js';
+import { type EmbeddedCluster, type OpenOptions, openCluster } from '../cluster/index.js';
+import { SpanvaultError, hasCode } from '../fault/index.js';
+import { type Timestamp, compareBytes, printKey, printLocality } from '../keys/index.js';
+import { type BackupSettings, EmbeddedBackups } from './embedded_backups.js';
+import { EmbeddedRows } from './embedded_rows.js';
+import type {
+  BackupOutcome,
+  BackupRequest,
+  Control,
+  Engine,
+  InsertSource,
+  RestoreOutcome,
+  RestoreRequest,
+  SelectRequest,
+  ShowRequest,
+  ShownObject,
+  ShownRange,
+  ShownTable,
+  ShownZone,
+  TableRef,
+} from './engine.js';
+import { ownerOf } from './grants.js';
+import type { ColumnValue, DropBehaviour, InsertStatement, ZoneChange, ZoneTarget } from './statement.js';
+import { printName } from './words.js';
+
+/** How an engine on an embedded cluster is opened. */
+export interface EngineOptions extends Omit<BackupSettings, 'storage'> {
+  /** Directory behind nodelocal://; default: `extern` in the cluster's directory. */
+  readonly externalIODir?: string;
+  /** Node that the session is connected to, and that nodelocal://self means; default 1. */
+  readonly node?: number;
+  readonly open?: OpenOptions;
+}
+
+/** Opens the cluster in a directory for statements; closing the engine closes it. */
+export async function openEngine(directory: string, options: EngineOptions = {}): Promise<Engine> {
+  const cluster = await openCluster(directory, options.open ?? {});
+  return new EmbeddedEngine(cluster, options);
+}
+
+/** Statements on the embedded cluster: names become objects, results become text. The work is done by the rooms below. */
+class EmbeddedEngine implements Engine {
+  readonly #cluster: EmbeddedCluster;
+  readonly #backups: EmbeddedBackups;
+  readonly #rows: EmbeddedRows;
+
+  constructor(cluster: EmbeddedCluster, { externalIODir, node = 1, open: _open, ...settings }: EngineOptions) {
+    this.#cluster = cluster;
+    this.#backups = new EmbeddedBackups(cluster, {
+      ...settings,
+      storage: { externalIODir: externalIODir ?? cluster.externalIODir, selfNode: node },
+    });
+    this.#rows = new EmbeddedRows(cluster, node);
+  }
+
+  now(): Timestamp {
+    return this.#cluster.now();
+  }
+
+  nodeLocality(nodeId: number): string {
+    const node = this.#cluster.nodes().find((one) => one.nodeId === nodeId);
+    if (node === undefined) throw new SpanvaultError('SV_UNDEFINED', `node ${nodeId} does not exist`);
+    return printLocality(node.locality);
+  }
+
+  backup(request: BackupRequest, control: Control): Promise<BackupOutcome> {
+    return this.#backups.backup(request, control);
+  }
+
+  restore(request: RestoreRequest, control: Control): Promise<RestoreOutcome> {
+    return this.#backups.restore(request, control);
+  }
+
+  listBackups(uris: readonly string[]): Promise<readonly string[]> {
+    return this.#backups.listBackups(uris);
+  }
+
+  showBackup(request: ShowRequest): Promise<readonly ShownObject[]> {
+    return this.#backups.showBackup(request);
+  }
+
+  showManifests(request: ShowRequest): Promise<readonly string[]> {
+    return this.#backups.showManifests(request);
+  }
+
+  async zones(): Promise<readonly ShownZone[]> {
+    return this.#cluster.zones();
+  }
+
+  async zone(target: ZoneTarget, currentDatabase: string): Promise<ShownZone> {
+    const [found] = this.#cluster.zone(zoneTarget(target), currentDatabase);
+    if (found === undefined) throw new SpanvaultError('SV_UNDEFINED', 'no zone configuration applies to the target');
+    return found;
+  }
+
+  async configureZone(target: ZoneTarget, currentDatabase: string, change: ZoneChange): Promise<number> {
+    const { changed } = await this.#cluster.configureZone(zoneTarget(target), zoneChange(change), currentDatabase);
+    return changed;
+  }
+
+  async databases(): Promise<readonly { readonly name: string; readonly owner: string }[]> {
+    const databases = this.#cluster.catalog().databases();
+    return databases
+      .map((database) => ({ name: database.name, owner: ownerOf(database) ?? 'node' }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async tables(databaseName: string, schema: string | undefined): Promise<readonly ShownTable[]> {
+    const catalog = this.#cluster.catalog();
+    const database = catalog.requireDatabase(databaseName);
+    if (schema !== undefined && catalog.schema(database.id, schema) === undefined) {
+      throw new SpanvaultError('SV_UNDEFINED', `unknown schema ${JSON.stringify(schema)}`);
+    }
+    return catalog
+      .tables(database.id)
+      .map((table) => shownTable(catalog, table))
+      .filter((table) => schema === undefined || table.schema === schema)
+      .sort((a, b) => (`${a.schema}\0${a.name}` < `${b.schema}\0${b.name}` ? -1 : 1));
+  }
+
+  async createStatement(ref: TableRef): Promise<{ readonly name: string; readonly text: string }> {
+    const table = this.#table(ref);
+    const text = createStatement(this.#cluster.catalog(), table, {
+      qualified: true,
+      zones: this.#cluster.core.zones.current(),
+    });
+    return { name: printName(ref.name), text };
+  }
+
+  async ranges(ref: TableRef, index: string | undefined): Promise<readonly ShownRange[]> {
+    const table = this.#table(ref);
+    const span = index === undefined ? tableSpan(table.id) : this.#indexSpan(table, index);
+    const localities = new Map(this.#cluster.nodes().map(({ nodeId, locality }) => [nodeId, printLocality(locality)]));
+    const locality = (nodeId: number): string => localities.get(nodeId) ?? '';
+    return this.#cluster.ranges([span]).map((range) => ({
+      startKey: compareBytes(range.span.key, span.key) <= 0 ? null : `/${printKey(range.span.key)}`,
+      endKey: compareBytes(range.span.endKey, span.endKey) >= 0 ? null : `/${printKey(range.span.endKey)}`,
+      rangeId: range.rangeId,
+      bytes: range.approximateBytes,
+      leaseholder: range.leaseholder,
+      leaseholderLocality: locality(range.leaseholder),
+      replicas: range.replicas,
+      replicaLocalities: range.replicas.map(locality),
+    }));
+  }
+
+  #indexSpan(table: Table, name: string): ReturnType<typeof tableSpan> {
+    const indexes = [table.message.primaryIndex, ...table.message.indexes];
+    const position = indexes.findIndex((index) => index?.name === name);
+    const span = tableIndexSpans(table)[position];
+    if (position < 0 || span === undefined)
+      throw new SpanvaultError('SV_UNDEFINED', `index ${JSON.stringify(name)} does not exist`);
+    return span;
+  }
+
+  async fingerprints(ref: TableRef): ReturnType<Engine['fingerprints']> {
+    return this.#cluster.rows.fingerprints(this.#table(ref));
+  }
+
+  async createDatabase(name: string, ifNotExists: boolean): Promise<boolean> {
+    try {
+      await this.#cluster.createDatabase(name);
+      return true;
+    } catch (error) {
+      if (ifNotExists && hasCode(error, 'SV_EXISTS')) return false;
+      throw error;
+    }
+  }
+
+  async dropDatabase(name: string, ifExists: boolean, behaviour: DropBehaviour): Promise<void> {
+    if (ifExists && this.#cluster.catalog().database(name) === undefined) return;
+    await this.#cluster.dropDatabase(name, behaviour);
+  }
+
+  async dropTables(refs: readonly TableRef[], ifExists: boolean, behaviour: DropBehaviour): Promise<void> {
+    const tables = refs.flatMap((ref) => {
+      try {
+        return [this.#table(ref)];
+      } catch (error) {
+        if (ifExists && hasCode(error, 'SV_UNDEFINED')) return [];
+        throw error;
+      }
+    });
+    await this.#cluster.dropTables(tables, behaviour);
+  }
+
+  async select(ref: TableRef, request: SelectRequest): ReturnType<Engine['select']> {
+    return this.#rows.select(ref, request);
+  }
+
+  insert(ref: TableRef, columns: InsertStatement['columns'], source: InsertSource): Promise<number> {
+    return this.#rows.insert(ref, columns, source);
+  }
+
+  async update(ref: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number> {
+    return this.#rows.update(ref, set, where);
+  }
+
+  async remove(ref: TableRef, where: readonly ColumnValue[]): Promise<number> {
+    return this.#rows.remove(ref, where);
+  }
+
+  close(): Promise<void> {
+    return this.#cluster.close();
+  }
+
+  #table({ name, currentDatabase }: TableRef): Table {
+    return this.#cluster.table(name, currentDatabase);
+  }
+}
+
+function shownTable(catalog: Catalog, table: Table): ShownTable {
+  const type = isView(table) ? 'view' : isSequence(table) ? 'sequence' : 'table';
+  return { schema: catalog.schemaName(table), name: table.name, type, owner: ownerOf(table) ?? 'root' };
+}
+
+/** The catalog names tables by text. */
+function zoneTarget(target: ZoneTarget): CatalogZoneTarget {
+  if (target.kind === 'range' || target.kind === 'database') return target;
+  const table = printName(target.table);
+  if (target.kind === 'partition')
+    return { kind: 'partition', partition: target.partition, table, index: target.index ?? undefined };
+  return target.kind === 'index' ? { kind: 'index', table, index: target.index } : { kind: 'table', table };
+}
+
+function zoneChange(change: ZoneChange): CatalogZoneChange {
+  if (change.kind !== 'set') return change;
+  return { kind: 'set', settings: change.settings.map(zoneSetting) };
+}
+
+function zoneSetting({ name, value }: Extract<ZoneChange, { kind: 'set' }>['settings'][number]): ZoneSetting {
+  switch (value.kind) {
+    case 'copyFromParent':
+      return { name, copyFromParent: true };
+    case 'number':
+      return { name, value: Number(value.text) };
+    case 'string':
+    case 'bool':
+      return { name, value: value.value };
+    default:
+      throw new SpanvaultError('SV_USAGE', `zone variable ${name} takes a number, a string or a boolean`);
+  }
+}
