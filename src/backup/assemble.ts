@@ -1,13 +1,13 @@
 import type { BackupScope } from '../cluster/contract.js';
-import { EMPTY_TIMESTAMP, type Span, type Timestamp, compareSpans, mergeSpans } from '../keys/index.js';
+import { compareSpans, EMPTY_TIMESTAMP, mergeSpans, type Span, type Timestamp } from '../keys/index.js';
 import {
+  addCounts,
   type ClusterVersion,
   EMPTY_FILE,
   EMPTY_MANIFEST,
   type FileRecord,
   type Manifest,
   NO_BUILD_INFO,
-  addCounts,
   NO_ROWS,
 } from '../manifest/index.js';
 import type { ExportedFile } from './export_task.js';

@@ -1,9 +1,9 @@
 import type { RangeScan, RangeScanner, WorkerHalf } from '../cluster/contract.js';
 import type { TaskContext } from '../executor/index.js';
-import { SpanvaultError, invariant } from '../fault/index.js';
-import { type Span, type Timestamp, compareBytes, decodeEngineKey, equalBytes, rowPrefix } from '../keys/index.js';
+import { invariant, SpanvaultError } from '../fault/index.js';
+import { compareBytes, decodeEngineKey, equalBytes, rowPrefix, type Span, type Timestamp } from '../keys/index.js';
 import { type NativeSstOptions, type NativeSstWriter, native } from '../native/index.js';
-import { type ExternalStorage, type ObjectWriter, type StorageConfig, openStorage } from '../storage/index.js';
+import { type ExternalStorage, type ObjectWriter, openStorage, type StorageConfig } from '../storage/index.js';
 
 /** One task of a backup as it crosses to a worker thread. */
 export interface ExportTaskArgs {

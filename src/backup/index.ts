@@ -4,6 +4,6 @@
  * Must not parse text, know a storage scheme, or name a path (collection/ does).
  */
 export type { BackupOptions, BackupProgress } from './options.js';
-export { type BackupResult, backup } from './run.js';
+export { type BucketPlacement, type DisplacedRange, type PlacementReport, placementReport } from './placement.js';
 export { type BackupPlan, type ExportTaskPlan, type PlanInput, planBackup } from './plan.js';
-export { type DisplacedRange, type BucketPlacement, type PlacementReport, placementReport } from './placement.js';
+export { type BackupResult, backup } from './run.js';

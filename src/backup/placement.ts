@@ -1,4 +1,4 @@
-import { type Locality, type Span, printLocality } from '../keys/index.js';
+import { type Locality, printLocality, type Span } from '../keys/index.js';
 import type { BackupPlan, DisplacedReason } from './plan.js';
 
 /** What went into one bucket. */

@@ -1,15 +1,15 @@
 import type { NodeInfo, RangeInfo } from '../cluster/contract.js';
 import { SpanvaultError } from '../fault/index.js';
 import {
-  type Locality,
-  type Span,
   compareBytes,
   intersectSpans,
+  type Locality,
   matchTier,
   mergeSpans,
   printLocality,
   printSpan,
   printTier,
+  type Span,
   subtractSpans,
 } from '../keys/index.js';
 
@@ -80,7 +80,8 @@ export function chooseExecutor(range: RangeInfo, nodes: ReadonlyMap<number, Node
     );
   }
   return candidates.reduce(
-    (best, node) => (matchingTiers(node, range.wantedLocality) > matchingTiers(best, range.wantedLocality) ? node : best),
+    (best, node) =>
+      matchingTiers(node, range.wantedLocality) > matchingTiers(best, range.wantedLocality) ? node : best,
     leaseholder,
   );
 }

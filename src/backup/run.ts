@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { BackupScope, NodeInfo, RangeInfo } from '../cluster/contract.js';
 import {
-  type BackupTarget,
-  type LocalityUris,
   abandonBackup,
+  type BackupTarget,
   claimBackup,
+  type LocalityUris,
   parseBackupUris,
   partsOf,
   publishBackup,
@@ -12,18 +12,18 @@ import {
   targetStore,
 } from '../collection/index.js';
 import { TaskPool } from '../executor/index.js';
-import { SpanvaultError, isSpanvaultError, throwIfAborted } from '../fault/index.js';
+import { isSpanvaultError, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import {
+  compareTimestamps,
   EMPTY_TIMESTAMP,
+  printTimestamp,
   TickSequence,
   type Timestamp,
-  compareTimestamps,
-  printTimestamp,
   uniqueInt,
 } from '../keys/index.js';
 import type { Manifest } from '../manifest/index.js';
-import { type StorageConfig, openStorage } from '../storage/index.js';
-import { type PlacedExport, assembleManifest } from './assemble.js';
+import { openStorage, type StorageConfig } from '../storage/index.js';
+import { assembleManifest, type PlacedExport } from './assemble.js';
 import type { ExportTaskArgs, ExportTaskResult, ExportWaits } from './export_task.js';
 import { type BackupOptions, type ResolvedBackupOptions, resolveBackupOptions } from './options.js';
 import { type PlacementReport, placementReport } from './placement.js';
