@@ -6,6 +6,7 @@ import { addClusterCommand, addWorkloadCommand } from './cluster_command.js';
 import { addCompletionCommand } from './completion.js';
 import type { Context } from './context.js';
 import { exitCodeOf, reportFailure } from './failure.js';
+import { addDemoCommand } from './demo_command.js';
 import type { Host } from './host.js';
 import type { Io } from './io.js';
 import { addShowCommand } from './show_command.js';
@@ -28,6 +29,7 @@ export function buildProgram(context: Context): Command {
     })
     .showHelpAfterError('hint: spanvault --help lists the commands and their options')
     .addHelpText('after', `\nExit codes:\n${exitCodeText()}\n\nExample:\n  $ spanvault demo`);
+  addDemoCommand(program, context);
   addClusterCommand(program, context);
   addWorkloadCommand(program, context);
   addSqlCommand(program, context);

@@ -26,7 +26,7 @@ export function rollbackJournal(core: ClusterCore, id: string): void {
   const record = core.store.metaGet<JournalRecord>(JOURNAL_PREFIX + id);
   if (record === undefined) return;
   // Versions first, in steps of their own: when this is cut short, the record still names all of them.
-  for (const span of spansOf(record)) core.store.erase(span);
+  core.store.erase(...spansOf(record));
   core.store.commit({ meta: [closedJournal(id)] });
 }
 

@@ -36,6 +36,8 @@ interface Running {
   readonly plan: RestorePlanned;
   readonly descriptors: readonly Descriptor[];
   readonly done: Set<RestoreStage['name']>;
+  /** Bytes that lay where the zone configurations did not want them. */
+  bytesMoved: number;
   readonly warnings: Set<string>;
 }
 
@@ -67,9 +69,9 @@ export class EmbeddedSink implements RangeSink {
     const id = randomUUID();
     core.write(undefined, { meta: [journalRecord(id, 'RESTORE', plan.erase), core.catalog.reserveIds(plan.nextId)] });
     // Rows of a dropped table may wait there for garbage collection; they must not come back to life.
-    for (const span of plan.erase) core.store.erase(span);
+    core.store.erase(...plan.erase);
     const descriptors = plan.put.map(decodeDescriptor);
-    const running: Running = { scope, firstId, plan, descriptors, done: new Set(), warnings: new Set() };
+    const running: Running = { scope, firstId, plan, descriptors, done: new Set(), bytesMoved: 0, warnings: new Set() };
     this.#running.set(id, running);
     this.#place(id, running);
     return {
@@ -97,10 +99,16 @@ export class EmbeddedSink implements RangeSink {
     }
   }
 
-  /** Cuts and places ranges for what is to come, so that data lands where it stays. */
+  /**
+   * Cuts and places ranges for what is to come, so that data lands where it stays. Data that came before the zone
+   * configurations has to move now.
+   */
   #place(id: string, running: Running, zones?: ReturnType<typeof zonesOf>): void {
     this.#core.setPending(id, { descriptors: running.descriptors, dropped: new Set(running.plan.dropIds), zones });
-    for (const warning of this.#core.reconcile({ balance: true }).warnings) running.warnings.add(warning);
+    const late = running.done.has('data');
+    const { bytesMoved, warnings } = this.#core.reconcile({ balance: !late });
+    if (late) running.bytesMoved += bytesMoved;
+    for (const warning of warnings) running.warnings.add(warning);
   }
 
   async stageDone(ticket: RestoreTicket, stage: RestoreStage['name']): Promise<void> {
@@ -109,6 +117,7 @@ export class EmbeddedSink implements RangeSink {
     const waiting = running.plan.system.find(({ table }) => table.id === SYSTEM_TABLE_IDS.zones);
     if (stage !== 'zones' || waiting === undefined) return;
     const schema = tableSchema(Catalog.decode([waiting.table.raw]), waiting.table);
+    if (running.done.has('data')) await this.#core.recount(running.plan.erase);
     this.#place(ticket.id, running, zonesOf(schema, this.#waitingRows(waiting)));
   }
 
@@ -159,7 +168,7 @@ export class EmbeddedSink implements RangeSink {
     rollbackJournal(core, ticket.id);
     const { bytesMoved, warnings } = core.reconcile({ balance: false });
     return {
-      bytesMoved,
+      bytesMoved: running.bytesMoved + bytesMoved,
       bytesPerNode: this.#bytesPerNode(),
       warnings: [...new Set([...running.warnings, ...warnings])],
     };

@@ -74,11 +74,13 @@ export class EmbeddedStore {
     native.storeIngest(this.#handle, batch.bytes, batch.offsets, batch.count);
   }
 
-  /** Erases every version of a span in bounded steps; durable when it returns. */
-  erase(span: Span): void {
+  /** Erases every version of spans in bounded steps; durable when it returns. */
+  erase(...spans: readonly Span[]): void {
     this.#assertWritable();
-    for (let from: Uint8Array | null = span.key; from !== null; ) {
-      from = native.storeErase(this.#handle, from, span.endKey, ERASE_STEP_BYTES);
+    for (const span of spans) {
+      for (let from: Uint8Array | null = span.key; from !== null; ) {
+        from = native.storeErase(this.#handle, from, span.endKey, ERASE_STEP_BYTES);
+      }
     }
     this.sync();
   }
