@@ -61,7 +61,6 @@ export function parseBackupUris(uris: readonly string[]): LocalityUris {
     byLocality.set(tier, uri);
   }
   if (defaultUri === undefined) throw localityFault('no default URL provided for partitioned backup');
-  refuseSharedLocations([defaultUri, ...byLocality.values()]);
   return { defaultUri, byLocality };
 }
 
@@ -137,12 +136,6 @@ function parseLocalityValue(parameter: UriParameter): string {
     );
   }
   return tier;
-}
-
-/** Two localities in one place would write the same names over each other's files unnoticed. */
-function refuseSharedLocations(uris: readonly string[]): void {
-  const shared = uris.find((uri, index) => uris.indexOf(uri) !== index);
-  if (shared !== undefined) throw localityFault('two URIs of the list name the same location');
 }
 
 function localityFault(message: string): SpanvaultError {

@@ -98,38 +98,55 @@ export async function openBackup(request: OpenRequest): Promise<OpenedBackup> {
   }
 }
 
+/** A location and the directory of a full in it; undefined: the location is the full's own directory. */
+interface Located {
+  readonly root: Source;
+  readonly subdir: string | undefined;
+}
+
 /** The location that holds the manifest, and the full's directory in it. */
-async function locate(
-  candidates: readonly Source[],
-  asked: string | undefined,
-): Promise<{ readonly root: Source; readonly subdir: string | undefined }> {
-  let failure: unknown;
-  if (asked === 'LATEST') {
-    for (const root of candidates) {
-      try {
-        return { root, subdir: await readLatest(root.storage) };
-      } catch (error) {
-        if (!hasCode(error, 'SV_STORAGE_NOT_FOUND')) throw error;
-        failure ??= error;
-      }
-    }
-  } else if (asked !== undefined) {
-    for (const root of candidates) if (await holdsManifest(root, asked)) return { root, subdir: asked };
-  }
+async function locate(candidates: readonly Source[], asked: string | undefined): Promise<Located> {
+  const named = asked === 'LATEST' ? await readLatests(candidates) : { found: [], failure: undefined };
+  if (asked !== undefined && asked !== 'LATEST')
+    named.found.push(...candidates.map((root) => ({ root, subdir: asked })));
+  for (const { root, subdir } of named.found) if (await holdsManifest(root, subdir)) return { root, subdir };
   // A plain directory has no LATEST: its one backup is the newest.
   if (asked === undefined || asked === 'LATEST') {
     for (const root of candidates) if (await hasManifest(root.storage)) return { root, subdir: undefined };
   }
-  if (failure !== undefined) throw failure;
-  const missing = openStorage(
-    asked === undefined ? candidates[0]!.config : directoryConfig(candidates[0]!.config, asked),
-  );
+  const [first] = named.found;
+  if (first === undefined && named.failure !== undefined) throw named.failure;
+  const missing = openStorage(directoryConfig((first?.root ?? candidates[0]!).config, first?.subdir ?? ''));
   await readManifest(missing);
   throw new SpanvaultError(
     'SV_STORAGE_UNAVAILABLE',
     `a backup appeared in ${missing.display} while it was looked for`,
     { retry: 'backoff' },
   );
+}
+
+/** What the LATEST of each location that has one says: a stale one, left where parts were moved, must not hide the right one. */
+async function readLatests(
+  candidates: readonly Source[],
+): Promise<{ readonly found: { readonly root: Source; readonly subdir: string }[]; readonly failure: unknown }> {
+  const found: { root: Source; subdir: string }[] = [];
+  let failure: unknown;
+  for (const root of candidates) {
+    try {
+      const latest = await readLatest(root.storage);
+      found.push({
+        root,
+        subdir: `/${latest
+          .split('/')
+          .filter((part) => part !== '')
+          .join('/')}`,
+      });
+    } catch (error) {
+      if (!hasCode(error, 'SV_STORAGE_NOT_FOUND')) throw error;
+      failure ??= error;
+    }
+  }
+  return { found, failure };
 }
 
 async function holdsManifest(root: Source, subdir: string): Promise<boolean> {

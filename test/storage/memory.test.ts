@@ -58,7 +58,7 @@ describe('memory', () => {
     await writer.finish(15);
     await storage.read('b', { offset: 3, length: 4 });
     await expect(storage.read('nothing')).rejects.toThrow();
-    for await (const _ of storage.list('')) continue;
+    for await (const _ of storage.list(''));
     await storage.size('a');
     await storage.delete('a');
     expect(
