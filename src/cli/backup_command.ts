@@ -5,12 +5,12 @@ import type { Compression } from '../native/index.js';
 import {
   type BackupOutcome,
   type BackupStatement,
-  type RestoreStatement,
-  type Statement,
-  type StatementTargets,
   execute,
   parseAsOf,
   printStatement,
+  type RestoreStatement,
+  type Statement,
+  type StatementTargets,
 } from '../statements/index.js';
 import {
   type ClusterOptions,

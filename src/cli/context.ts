@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SpanvaultError } from '../fault/index.js';
-import { type Session, type SessionObserver, openSession } from '../statements/index.js';
+import { openSession, type Session, type SessionObserver } from '../statements/index.js';
 import type { EngineSettings, Host } from './host.js';
 import type { Io } from './io.js';
 import { FORMATS } from './render.js';

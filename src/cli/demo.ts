@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SpanvaultError } from '../fault/index.js';
-import { type BackupOutcome, type RestoreOutcome, type Session, execute, openSession } from '../statements/index.js';
+import { type BackupOutcome, execute, openSession, type RestoreOutcome, type Session } from '../statements/index.js';
 import type { Context } from './context.js';
 import { paint, write } from './io.js';
 import { placementLines } from './placement.js';

@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type Interface, createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { hasCode } from '../fault/index.js';
-import { type Session, parseStatements, splitStatements } from '../statements/index.js';
+import { parseStatements, type Session, splitStatements } from '../statements/index.js';
 import { reportFailure } from './failure.js';
 import { type Io, paint } from './io.js';
 import type { StatementRunner } from './statement_runner.js';

@@ -1,4 +1,4 @@
-import { type ParsedStatement, type Result, type Session, type Statement, execute } from '../statements/index.js';
+import { execute, type ParsedStatement, type Result, type Session, type Statement } from '../statements/index.js';
 import { type Io, paint, write } from './io.js';
 import type { ProgressReporter } from './progress.js';
 import { type Format, renderResult } from './render.js';

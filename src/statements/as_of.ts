@@ -1,5 +1,5 @@
 import { SpanvaultError } from '../fault/index.js';
-import { type Timestamp, compareTimestamps, printDecimal } from '../keys/index.js';
+import { compareTimestamps, printDecimal, type Timestamp } from '../keys/index.js';
 import { parseInterval } from './interval.js';
 import type { Literal } from './statement.js';
 

@@ -5,10 +5,10 @@ import type { Compression } from '../native/index.js';
 import { type RestoreProgress, restore } from '../restore/index.js';
 import type { StorageSettings } from '../storage/index.js';
 import {
-  type ShownLayer,
   type ShownObject as FoundObject,
   listBackups,
   manifestJson,
+  type ShownLayer,
   showBackup,
 } from '../verify/index.js';
 import type {
@@ -18,8 +18,8 @@ import type {
   Progress,
   RestoreOutcome,
   RestoreRequest,
-  ShowRequest,
   ShownObject,
+  ShowRequest,
 } from './engine.js';
 import { grantsOf, ownerOf } from './grants.js';
 import type { BackupSource, StatementTargets } from './statement.js';

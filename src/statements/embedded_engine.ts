@@ -1,18 +1,16 @@
 import {
   type Catalog,
-  type Table,
   type ZoneChange as CatalogZoneChange,
-  type ZoneSetting,
   type ZoneTarget as CatalogZoneTarget,
   createStatement,
   isSequence,
   isView,
-  tableIndexSpans,
-  tableSpan,
+  type Table,
+  type ZoneSetting,
 } from '../catalog/index.js';
 import { type EmbeddedCluster, type OpenOptions, openCluster } from '../cluster/index.js';
-import { SpanvaultError, hasCode } from '../fault/index.js';
-import { type Timestamp, compareBytes, printKey, printLocality } from '../keys/index.js';
+import { hasCode, SpanvaultError } from '../fault/index.js';
+import { printLocality, type Timestamp } from '../keys/index.js';
 import { type BackupSettings, EmbeddedBackups } from './embedded_backups.js';
 import { EmbeddedRows } from './embedded_rows.js';
 import type {
@@ -24,14 +22,15 @@ import type {
   RestoreOutcome,
   RestoreRequest,
   SelectRequest,
-  ShowRequest,
   ShownObject,
   ShownRange,
   ShownTable,
   ShownZone,
+  ShowRequest,
   TableRef,
 } from './engine.js';
 import { ownerOf } from './grants.js';
+import { shownRanges } from './shown_range.js';
 import type { ColumnValue, DropBehaviour, InsertStatement, ZoneChange, ZoneTarget } from './statement.js';
 import { printName } from './words.js';
 
@@ -99,15 +98,17 @@ class EmbeddedEngine implements Engine {
     return this.#cluster.zones();
   }
 
-  async zone(target: ZoneTarget, currentDatabase: string): Promise<ShownZone> {
-    const [found] = this.#cluster.zone(zoneTarget(target), currentDatabase);
-    if (found === undefined) throw new SpanvaultError('SV_UNDEFINED', 'no zone configuration applies to the target');
-    return found;
+  async zone(target: ZoneTarget, currentDatabase: string): Promise<readonly ShownZone[]> {
+    return this.#cluster.zone(zoneTarget(target), currentDatabase);
   }
 
-  async configureZone(target: ZoneTarget, currentDatabase: string, change: ZoneChange): Promise<number> {
-    const { changed } = await this.#cluster.configureZone(zoneTarget(target), zoneChange(change), currentDatabase);
-    return changed;
+  async configureZone(
+    target: ZoneTarget,
+    currentDatabase: string,
+    change: ZoneChange,
+  ): ReturnType<Engine['configureZone']> {
+    const report = await this.#cluster.configureZone(zoneTarget(target), zoneChange(change), currentDatabase);
+    return { changed: report.changed, notices: report.warnings };
   }
 
   async databases(): Promise<readonly { readonly name: string; readonly owner: string }[]> {
@@ -140,29 +141,7 @@ class EmbeddedEngine implements Engine {
   }
 
   async ranges(ref: TableRef, index: string | undefined): Promise<readonly ShownRange[]> {
-    const table = this.#table(ref);
-    const span = index === undefined ? tableSpan(table.id) : this.#indexSpan(table, index);
-    const localities = new Map(this.#cluster.nodes().map(({ nodeId, locality }) => [nodeId, printLocality(locality)]));
-    const locality = (nodeId: number): string => localities.get(nodeId) ?? '';
-    return this.#cluster.ranges([span]).map((range) => ({
-      startKey: compareBytes(range.span.key, span.key) <= 0 ? null : `/${printKey(range.span.key)}`,
-      endKey: compareBytes(range.span.endKey, span.endKey) >= 0 ? null : `/${printKey(range.span.endKey)}`,
-      rangeId: range.rangeId,
-      bytes: range.approximateBytes,
-      leaseholder: range.leaseholder,
-      leaseholderLocality: locality(range.leaseholder),
-      replicas: range.replicas,
-      replicaLocalities: range.replicas.map(locality),
-    }));
-  }
-
-  #indexSpan(table: Table, name: string): ReturnType<typeof tableSpan> {
-    const indexes = [table.message.primaryIndex, ...table.message.indexes];
-    const position = indexes.findIndex((index) => index?.name === name);
-    const span = tableIndexSpans(table)[position];
-    if (position < 0 || span === undefined)
-      throw new SpanvaultError('SV_UNDEFINED', `index ${JSON.stringify(name)} does not exist`);
-    return span;
+    return shownRanges(this.#cluster, this.#table(ref), index);
   }
 
   async fingerprints(ref: TableRef): ReturnType<Engine['fingerprints']> {
@@ -193,7 +172,7 @@ class EmbeddedEngine implements Engine {
         throw error;
       }
     });
-    await this.#cluster.dropTables(tables, behaviour);
+    if (tables.length > 0) await this.#cluster.dropTables(tables, behaviour);
   }
 
   async select(ref: TableRef, request: SelectRequest): ReturnType<Engine['select']> {
@@ -245,7 +224,7 @@ function zoneSetting({ name, value }: Extract<ZoneChange, { kind: 'set' }>['sett
     case 'copyFromParent':
       return { name, copyFromParent: true };
     case 'number':
-      return { name, value: Number(value.text) };
+      return { name, value: /^-?\d+$/.test(value.text) ? BigInt(value.text) : Number(value.text) };
     case 'string':
     case 'bool':
       return { name, value: value.value };

@@ -1,11 +1,11 @@
 import { type Table, tableSchema } from '../catalog/index.js';
 import type { EmbeddedCluster } from '../cluster/index.js';
 import { SpanvaultError } from '../fault/index.js';
-import { type Datum, type Row as DatumRow, type TableSchema, TYPE_FAMILY, datumText } from '../rows/index.js';
+import { type Datum, type Row as DatumRow, datumText, type TableSchema, TYPE_FAMILY } from '../rows/index.js';
 import type { InsertSource, SelectRequest, TableRef } from './engine.js';
 import { columnOrdinal, literalDatum, primaryColumns, whereKey } from './literals.js';
 import type { Column, Row } from './result.js';
-import { RowBuilder, convertDatum, visibleOrdinals } from './row_builder.js';
+import { convertDatum, RowBuilder, visibleOrdinals } from './row_builder.js';
 import type { ColumnValue, Literal } from './statement.js';
 
 /** Rows that one INSERT may hold in memory; more are a job for BACKUP and RESTORE. */

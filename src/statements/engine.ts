@@ -171,10 +171,14 @@ export interface Engine {
   showManifests(request: ShowRequest): Promise<readonly string[]>;
 
   zones(): Promise<readonly ShownZone[]>;
-  /** The configuration that holds for the target, its own or inherited. */
-  zone(target: ZoneTarget, currentDatabase: string): Promise<ShownZone>;
-  /** Number of configurations changed. */
-  configureZone(target: ZoneTarget, currentDatabase: string, change: ZoneChange): Promise<number>;
+  /** The configuration that holds for the target, its own or inherited; one for each index of a partition of `@*`. */
+  zone(target: ZoneTarget, currentDatabase: string): Promise<readonly ShownZone[]>;
+  /** Number of configurations changed, and what the user should know of their effect. */
+  configureZone(
+    target: ZoneTarget,
+    currentDatabase: string,
+    change: ZoneChange,
+  ): Promise<{ readonly changed: number; readonly notices: readonly string[] }>;
 
   databases(): Promise<readonly { readonly name: string; readonly owner: string }[]>;
   /** @throws SV_UNDEFINED */

@@ -2,10 +2,10 @@ import type { PlacementReport } from '../backup/index.js';
 import { SpanvaultError } from '../fault/index.js';
 import { printTimestamp } from '../keys/index.js';
 import { resolveAsOf } from './as_of.js';
-import type { Progress, ShowRequest, ShownObject, WorkCounts } from './engine.js';
+import type { Progress, ShownObject, ShowRequest, WorkCounts } from './engine.js';
 import { refuseLaterOptions } from './options.js';
 import { printStatement } from './print.js';
-import { type Column, type Result, type Row, columns, numberCell, rowsResult } from './result.js';
+import { type Column, columns, numberCell, type Result, type Row, rowsResult } from './result.js';
 import type { Session } from './session.js';
 import type {
   BackupSource,

@@ -13,16 +13,16 @@ export async function executeZones(session: Session, statement: ZoneStatement): 
     case 'showZones':
     case 'showZone': {
       const zones =
-        statement.kind === 'showZones' ? await engine.zones() : [await engine.zone(statement.target, currentDatabase)];
+        statement.kind === 'showZones' ? await engine.zones() : await engine.zone(statement.target, currentDatabase);
       return rowsResult(
         'SHOW ZONE CONFIGURATIONS',
         columns('target', 'raw_config_sql'),
         zones.map(({ target, rawConfigSql }) => [target, rawConfigSql]),
       );
     }
-    case 'configureZone':
-      return tagResult(
-        `CONFIGURE ZONE ${await engine.configureZone(statement.target, currentDatabase, statement.change)}`,
-      );
+    case 'configureZone': {
+      const { changed, notices } = await engine.configureZone(statement.target, currentDatabase, statement.change);
+      return tagResult(`CONFIGURE ZONE ${changed}`, notices);
+    }
   }
 }

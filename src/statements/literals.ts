@@ -1,5 +1,5 @@
 import { SpanvaultError } from '../fault/index.js';
-import { type ColumnSchema, type Datum, TYPE_FAMILY, type TableSchema, parseDatum, typeName } from '../rows/index.js';
+import { type ColumnSchema, type Datum, parseDatum, type TableSchema, TYPE_FAMILY, typeName } from '../rows/index.js';
 import type { ColumnValue, Literal } from './statement.js';
 
 /** Families that each kind of unquoted constant can be a value of. */

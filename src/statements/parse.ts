@@ -1,4 +1,4 @@
-import { SpanvaultError, isSpanvaultError } from '../fault/index.js';
+import { isSpanvaultError, SpanvaultError } from '../fault/index.js';
 import * as grammar from './generated/grammar.js';
 import type { Statement } from './statement.js';
 import { syntaxError } from './syntax.js';

@@ -5,9 +5,9 @@ import {
   type ColumnSchema,
   type Datum,
   type Row as DatumRow,
-  type TableSchema,
   datumText,
   parseDatum,
+  type TableSchema,
 } from '../rows/index.js';
 import { columnOrdinal } from './literals.js';
 

@@ -1,5 +1,5 @@
-import type { BackupOptions, RestoreOptions, ShowBackupOptions } from './options.js';
 import type { AsOf } from './as_of.js';
+import type { BackupOptions, RestoreOptions, ShowBackupOptions } from './options.js';
 
 /** A dotted name, outermost first: `['movr', 'public', 'rides']`. */
 export type Name = readonly string[];

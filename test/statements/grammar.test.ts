@@ -1,13 +1,13 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isSpanvaultError } from '#src/fault/index.js';
 import {
-  type Statement,
   parseStatement,
   parseStatements,
   printStatement,
+  type Statement,
   splitStatements,
 } from '#src/statements/index.js';
 import { runScript } from '../support/datadriven.js';
@@ -27,7 +27,7 @@ function parsed(text: string): string {
       .join('\n');
   } catch (error) {
     if (!isSpanvaultError(error)) throw error;
-    const source = error.details['source'];
+    const source = error.details.source;
     const hint = error.hint === undefined ? '' : `\nhint: ${error.hint}`;
     return `${error.code} ${error.message}${hint}${source === undefined ? '' : `\n${source}`}`;
   }
