@@ -258,10 +258,13 @@ impl SstWriter {
             let first = batch.get(from).unwrap_or_default().0;
             self.first_key = engine_key::user_key(first).to_vec();
         }
+        // Set when `out` had no room for the first entry of a block, which then is built in the scratch memory.
+        let mut oversized = false;
         loop {
             // Uncompressed blocks are built where they belong, which saves a copy.
             let direct = self.options.compression == Compression::None
                 && self.block.is_empty()
+                && !oversized
                 && out.len() - at >= self.options.block_bytes + BLOCK_HEADROOM;
             let memory = if direct { out.get_mut(at..).unwrap_or_default() } else { &mut self.scratch[..] };
             let file_room = self.options.target_file_bytes.saturating_sub(self.output.file_bytes());
@@ -270,6 +273,7 @@ impl SstWriter {
             next = reached;
             if stop == Stop::Full {
                 at = self.end_block(batch.get(next).map(|entry| entry.0), direct, out, at)?;
+                oversized = false;
                 if self.output.is_pending() || at == out.len() {
                     return Ok(Progress { next, out_pos: at, reason: Reason::Out });
                 }
@@ -277,6 +281,7 @@ impl SstWriter {
             }
             if let Stop::Room(needed) = stop {
                 self.scratch.resize(needed.max(self.scratch.len()), 0);
+                oversized = true;
             }
             if direct {
                 // The caller may hand in other memory next time: keep the beginning of the block.
