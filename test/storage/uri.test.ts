@@ -107,14 +107,14 @@ describe('storage URIs', () => {
   it('round-trips any host, path and parameters', () => {
     const component = fc
       .string({ unit: 'grapheme', minLength: 1 })
-      .filter((text) => !/[/\0]/.test(text) && text.isWellFormed() && text !== '.' && text !== '..');
+      .filter((text) => !/[/\0]/.test(text) && !/\p{Cs}/u.test(text) && text !== '.' && text !== '..');
     fc.assert(
       fc.property(
         fc.array(component, { maxLength: 4 }),
         fc.uniqueArray(
           fc.tuple(
             component,
-            fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0') && text.isWellFormed()),
+            fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0') && !/\p{Cs}/u.test(text)),
           ),
           {
             selector: ([name]) => name,
