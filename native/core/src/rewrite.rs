@@ -114,7 +114,8 @@ impl KeyRewriter {
         let Some(pair) = self.find(user) else { return false };
         out.extend_from_slice(&pair.new);
         let rest = user.get(pair.old.len()..).unwrap_or_default();
-        if !rest.contains(&INTERLEAVED) {
+        // Without a table among the pairs these are no SQL keys, and nothing in them is a component.
+        if self.tables.is_empty() || !rest.contains(&INTERLEAVED) {
             out.extend_from_slice(rest);
             return true;
         }
@@ -189,6 +190,11 @@ mod tests {
             rewrite(pairs, b"\xbd\x89\x12\xfe\xbf\x00\x01\x88"),
             Some(b"\xf6\x6e\x89\x12\xfe\xbf\x00\x01\x88".to_vec())
         );
+    }
+
+    #[test]
+    fn keys_that_are_not_of_sql_have_no_components() {
+        assert_eq!(rewrite(&[b"k/", b"n/"], b"k/\xfe\x89\x89"), Some(b"n/\xfe\x89\x89".to_vec()));
     }
 
     #[test]

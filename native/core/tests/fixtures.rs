@@ -126,3 +126,25 @@ fn pebbles_own_tables_are_read_or_refused_by_name() {
     }
     assert_eq!(read, 6);
 }
+
+/// A columnar table of Pebble 7 with value blocks: damage is refused, or changes nothing.
+#[test]
+fn damage_to_a_columnar_table_is_refused() {
+    let Some(folder) = fixtures("pebble-ssts") else { return };
+    let sound = fs::read(folder.join("tool_testdata_cr-schema-sst_000014.sst")).expect("file");
+    let report = describe_sst("f", &sound).expect("sound");
+    let judge = |bytes: &[u8], what: &str| match describe_sst("f", bytes) {
+        Ok(again) => assert_eq!(again, report, "another report after {what}"),
+        Err(fault) => {
+            assert!(fault.message().contains("block at offset") || fault.message().contains("footer"), "{fault}");
+        }
+    };
+    for at in 0..sound.len() {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1 << (at % 8);
+        judge(&bytes, &format!("a flip at {at}"));
+    }
+    for cut in 0..sound.len() {
+        judge(&sound[..cut], &format!("a cut at {cut}"));
+    }
+}
