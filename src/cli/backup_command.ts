@@ -22,11 +22,11 @@ import {
   withExamples,
 } from './context.js';
 import type { EngineSettings } from './host.js';
-import { paint } from './io.js';
 import { placementLines } from './placement.js';
 import { ProgressReporter } from './progress.js';
 import { printBytes, printDuration } from './quantities.js';
 import { renderResult } from './render.js';
+import { printNotices } from './statement_runner.js';
 
 interface TargetOptions {
   readonly database?: readonly string[];
@@ -207,7 +207,7 @@ async function runOperation(
     io.stdout.write(`\nwritten to ${outcome.subdir}: ${printBytes(outcome.bytes)} in ${printDuration(seconds)}\n`);
     for (const line of placementLines(outcome.placement)) io.stdout.write(line);
   }
-  for (const notice of result.notices) io.stderr.write(`${paint(io.stderr, io.env).yellow('notice:')} ${notice}\n`);
+  printNotices(io, result.notices);
 }
 
 function placementJson({ placement }: BackupOutcome): unknown {

@@ -10,9 +10,10 @@ import {
   withFormat,
 } from './context.js';
 import { type ShownNode, WORKLOADS, type Workload } from './host.js';
-import { paint, write } from './io.js';
+import { write } from './io.js';
 import { printCount } from './quantities.js';
 import { type Format, renderResult } from './render.js';
+import { printNotices } from './statement_runner.js';
 
 /** `spanvault cluster init | add-node | nodes`. */
 export function addClusterCommand(program: Command, context: Context): void {
@@ -45,8 +46,7 @@ export function addClusterCommand(program: Command, context: Context): void {
       parseLocality(options.node);
       const { node, notices } = await context.host.addNode(clusterDirectory(context, options), options.node);
       await printNodes(context, [node], 'table');
-      for (const notice of notices)
-        context.io.stderr.write(`${paint(context.io.stderr, context.io.env).yellow('notice:')} ${notice}\n`);
+      printNotices(context.io, notices);
     });
   withExamples(add, 'spanvault cluster add-node --cluster ./c2 --node region=us-west,az=a');
 

@@ -33,7 +33,16 @@ export class StatementRunner {
       if (signal.aborted) break;
       await write(this.#io.stdout, text);
     }
-    for (const notice of result.notices)
-      this.#io.stderr.write(`${paint(this.#io.stderr, this.#io.env).yellow('notice:')} ${notice}\n`);
+    printNotices(this.#io, result.notices);
   }
+}
+
+/** Notices of one statement that are printed; the rest is counted. */
+const NOTICES_MAX = 5;
+
+/** Prints notices on stderr. */
+export function printNotices(io: Io, notices: readonly string[]): void {
+  const word = paint(io.stderr, io.env).yellow('notice:');
+  for (const notice of notices.slice(0, NOTICES_MAX)) io.stderr.write(`${word} ${notice}\n`);
+  if (notices.length > NOTICES_MAX) io.stderr.write(`${word} and ${notices.length - NOTICES_MAX} more of the kind\n`);
 }

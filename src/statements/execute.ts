@@ -24,7 +24,13 @@ export async function execute(
   options: ExecuteOptions = {},
 ): Promise<Result> {
   const statement = typeof input === 'string' ? parseStatement(input) : input;
-  const signal = options.signal ?? new AbortController().signal;
+  const result = await dispatch(session, statement, options.signal ?? new AbortController().signal);
+  const notices = result.notices.filter((notice) => !session.noticed.has(notice));
+  for (const notice of notices) session.noticed.add(notice);
+  return { ...result, notices };
+}
+
+function dispatch(session: Session, statement: Statement, signal: AbortSignal): Promise<Result> {
   switch (statement.kind) {
     case 'backup':
       return executeBackup(session, statement, signal);

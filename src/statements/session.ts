@@ -17,6 +17,8 @@ export interface Session {
   readonly observer: SessionObserver;
   /** Settles with each detached BACKUP and RESTORE: await them before the engine is closed. */
   readonly detached: Promise<unknown>[];
+  /** Notices that were given: each is given once. */
+  readonly noticed: Set<string>;
   currentDatabase: string;
 }
 
@@ -35,6 +37,7 @@ export function openSession(
     jobs: new JobRegistry(node),
     observer: options.observer ?? {},
     detached: [],
+    noticed: new Set(),
     currentDatabase: options.database ?? DEFAULT_DATABASE,
   };
 }

@@ -43,7 +43,10 @@ export function shownRanges(
   });
 }
 
-/** `/"amsterdam"/1`: the key's columns as SQL prints them; what does not decode is printed as bytes. */
+/**
+ * A key as CockroachDB prints it: `/"amsterdam"/1`, `/"amsterdam"/PrefixEnd` for the key behind all that begin so; what is
+ * neither is printed as bytes.
+ */
 function printIndexKey(
   key: Uint8Array,
   prefix: Uint8Array,
@@ -51,22 +54,29 @@ function printIndexKey(
   index: IndexSchema | undefined,
 ): string {
   if (index === undefined || !hasPrefix(key, prefix)) return `/${printKey(key)}`;
+  const last = key.at(-1) ?? 0;
+  const before = Uint8Array.from(key);
+  before[before.length - 1] = Math.max(0, last - 1);
+  const inner = last === 0 ? undefined : keyColumns(before, prefix, schema, index);
+  return keyColumns(key, prefix, schema, index) ?? (inner === undefined ? `/${printKey(key)}` : `${inner}/PrefixEnd`);
+}
+
+/** The columns of a key, or undefined when its bytes are no whole values of them. */
+function keyColumns(key: Uint8Array, prefix: Uint8Array, schema: TableSchema, index: IndexSchema): string | undefined {
   const reader = new ByteReader(key);
   reader.seek(prefix.length, key.length);
   let text = '';
   try {
     for (const [at, id] of index.keyColumnIds.entries()) {
-      if (reader.pos >= key.length) break;
       const column = schema.columns.find((one) => one.id === id);
-      if (column === undefined) break;
+      if (column === undefined || reader.pos >= key.length) break;
       text += `/${keyText(readKeyDatum(reader, column.type, index.keyDirections[at] ?? 'asc'), column)}`;
     }
   } catch (error) {
-    // A range may be cut between two keys, at bytes that are no whole value.
     if (!isSpanvaultError(error)) throw error;
-    return `${text}/${printKey(key.subarray(reader.pos))}`;
+    return undefined;
   }
-  return text;
+  return reader.pos === key.length ? text : undefined;
 }
 
 function keyText(datum: Datum, column: ColumnSchema): string {
