@@ -1,7 +1,7 @@
 // Generates the sources that are not kept in git: each .proto into the room that owns it, and the grammars of statements.
 import { execFileSync } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,7 +17,9 @@ for (const [name, room] of Object.entries(PROTOS)) {
   const out = join(ROOT, 'src', room, 'generated', `${name}.js`);
   mkdirSync(dirname(out), { recursive: true });
   const options = ['-t', 'static-module', '-w', 'esm', '--dts', '--no-service', '--no-delimited', '--no-typeurl'];
-  execFileSync(process.execPath, [pbjs, ...options, '-r', `spanvault-${name}`, '-o', out, source], { stdio: 'inherit' });
+  execFileSync(process.execPath, [pbjs, ...options, '-r', `spanvault-${name}`, '-o', out, source], {
+    stdio: 'inherit',
+  });
 }
 
 const statements = join(ROOT, 'src', 'statements');
@@ -35,7 +37,9 @@ if (grammars.length > 0) {
     try {
       code = peggy.generate(source, { output: 'source', format: 'es', grammarSource });
     } catch (error) {
-      console.error(typeof error.format === 'function' ? error.format([{ source: grammarSource, text: source }]) : error);
+      console.error(
+        typeof error.format === 'function' ? error.format([{ source: grammarSource, text: source }]) : error,
+      );
       process.exit(1);
     }
     writeFileSync(out, code);

@@ -1,4 +1,4 @@
-import { SpanvaultError, hasCode, throwIfAborted } from '../fault/index.js';
+import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { type ExternalStorage, openStorage } from '../storage/index.js';
 import { type OpenedBackup, storeOf } from './open.js';
 

@@ -1,6 +1,6 @@
 import { SpanvaultError } from '../fault/index.js';
 import { MANIFEST_NAMES } from '../manifest/index.js';
-import { type ExternalStorage, compareNames } from '../storage/index.js';
+import { compareNames, type ExternalStorage } from '../storage/index.js';
 import { INCREMENTALS_DIRECTORY, LISTING_DELIMITER } from './layout.js';
 
 /*

@@ -9,20 +9,20 @@ export { findIncrementals, listFulls, listIncrementals } from './find.js';
 export { readLatest, writeLatest } from './latest.js';
 export * from './layout.js';
 export {
-  type LocalityUris,
-  type SourceUri,
   joinLocalityUris,
+  type LocalityUris,
   localityConfigs,
   parseBackupUris,
   parseSourceUris,
+  type SourceUri,
 } from './localities.js';
-export { type OpenRequest, type OpenedBackup, type OpenedLayer, openBackup, storeOf } from './open.js';
+export { type OpenedBackup, type OpenedLayer, type OpenRequest, openBackup, storeOf } from './open.js';
 export {
+  abandonBackup,
   type BackupTarget,
   type ClaimRequest,
-  type PublishOptions,
-  abandonBackup,
   claimBackup,
+  type PublishOptions,
   partsOf,
   publishBackup,
   targetStore,

@@ -1,5 +1,5 @@
 import { SpanvaultError } from '../fault/index.js';
-import { type Timestamp, calendarParts, encodeUvarintDescending, fromHex, toHex } from '../keys/index.js';
+import { calendarParts, encodeUvarintDescending, fromHex, type Timestamp, toHex } from '../keys/index.js';
 
 /*
  * Every path name of a collection (crdb-format.md 1.1-1.6, 3.3). Times are UTC; hundredths are truncated. Directories

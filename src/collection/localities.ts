@@ -1,13 +1,13 @@
-import { SpanvaultError, isSpanvaultError } from '../fault/index.js';
+import { isSpanvaultError, SpanvaultError } from '../fault/index.js';
 import { parseTier, printTier } from '../keys/index.js';
 import {
-  type StorageConfig,
-  type StorageSettings,
-  type UriParameter,
   checkScheme,
   joinUri,
   parseUri,
+  type StorageConfig,
+  type StorageSettings,
   splitLocality,
+  type UriParameter,
 } from '../storage/index.js';
 
 /*

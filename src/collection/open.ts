@@ -1,20 +1,20 @@
-import { SpanvaultError, hasCode, isSpanvaultError, throwIfAborted } from '../fault/index.js';
+import { hasCode, isSpanvaultError, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { equalBytes, parseTier } from '../keys/index.js';
 import {
   type FileRecord,
+  hasManifest,
   type Manifest,
   type PartitionDescriptor,
-  hasManifest,
   readManifest,
   readPartitionDescriptor,
 } from '../manifest/index.js';
 import {
-  type ExternalStorage,
-  type StorageConfig,
-  type StorageSettings,
   directoryConfig,
+  type ExternalStorage,
   openStorage,
   parseUri,
+  type StorageConfig,
+  type StorageSettings,
 } from '../storage/index.js';
 import { findIncrementals, listIncrementals } from './find.js';
 import { readLatest } from './latest.js';

@@ -1,4 +1,4 @@
-import { SpanvaultError, hasCode, throwIfAborted } from '../fault/index.js';
+import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import type { Timestamp } from '../keys/index.js';
 import {
   MANIFEST_FILE,
@@ -10,20 +10,20 @@ import {
   writeStatistics,
 } from '../manifest/index.js';
 import {
+  directoryConfig,
   type ExternalStorage,
+  openStorage,
   type StorageConfig,
   type StorageSettings,
-  directoryConfig,
-  openStorage,
 } from '../storage/index.js';
 import { writeLatest } from './latest.js';
 import {
   CHECKPOINT_FILE,
+  fullSubdir,
   LOCK_CONTENT,
   LOCK_PREFIX,
-  PROGRESS_DIRECTORY,
-  fullSubdir,
   lockName,
+  PROGRESS_DIRECTORY,
   partName,
 } from './layout.js';
 import { type LocalityUris, localityConfigs } from './localities.js';

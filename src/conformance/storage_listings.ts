@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { type StorageCheck, names, same, sameBytes, text } from './storage_check.js';
+import { names, type StorageCheck, same, sameBytes, text } from './storage_check.js';
 
 /** Listings: order, prefixes, delimiters, paging. */
 export const LISTINGS: readonly StorageCheck[] = [

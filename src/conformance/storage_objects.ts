@@ -1,4 +1,4 @@
-import { type StorageCheck, fails, names, pattern, same, sameBytes, text } from './storage_check.js';
+import { fails, names, pattern, type StorageCheck, same, sameBytes, text } from './storage_check.js';
 
 /** Whole objects: content, ranges, names, absence. */
 export const OBJECTS: readonly StorageCheck[] = [

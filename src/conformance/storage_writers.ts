@@ -1,5 +1,5 @@
 import type { ObjectWriter } from '../storage/index.js';
-import { type StorageCheck, fails, names, pattern, same, sameBytes, text } from './storage_check.js';
+import { fails, names, pattern, type StorageCheck, same, sameBytes, text } from './storage_check.js';
 
 const MIB = 1024 * 1024;
 

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs/minimal.js';
 import { SpanvaultError } from '../fault/index.js';
-import { type Timestamp, concatBytes } from '../keys/index.js';
+import { concatBytes, type Timestamp } from '../keys/index.js';
 import { plainBytes } from './wire_values.js';
 
 /*

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { SpanvaultError, hasCode } from '../fault/index.js';
+import { hasCode, SpanvaultError } from '../fault/index.js';
 import { equalBytes, hasPrefix, toHex } from '../keys/index.js';
 import type { ExternalStorage, WriteOptions } from '../storage/index.js';
 import { plainBytes } from './wire_values.js';

@@ -1,24 +1,24 @@
 import { SpanvaultError } from '../fault/index.js';
 import {
-  EMPTY_TIMESTAMP,
-  MAX_TIMESTAMP,
-  type Timestamp,
   compareTimestamps,
   concatBytes,
   decodeEngineKey,
   decodeUvarintAscending,
+  EMPTY_TIMESTAMP,
   encodeBytesAscending,
   encodeEngineKey,
   encodeUvarintAscending,
   hasPrefix,
   isEmptyTimestamp,
+  MAX_TIMESTAMP,
   printKey,
+  type Timestamp,
 } from '../keys/index.js';
 import type { ExternalStorage } from '../storage/index.js';
 import { decodeFile, encodeFile } from './codec.js';
 import { descriptorId, placeholderDescriptor } from './descriptor_bytes.js';
 import { type DescriptorRevision, EMPTY_FILE, type FileRecord, type Manifest } from './model.js';
-import { type SstEntry, readSst, writeSst } from './sst_entries.js';
+import { readSst, type SstEntry, writeSst } from './sst_entries.js';
 
 /*
  * The lists of a manifest kept in SSTs of their own (crdb-format.md 2.6), since 23.1.

@@ -1,4 +1,4 @@
-import { SpanvaultError, hasCode } from '../fault/index.js';
+import { hasCode, SpanvaultError } from '../fault/index.js';
 import type { ExternalStorage } from '../storage/index.js';
 import { decodeManifest, decodePartitionDescriptor, encodeManifest, encodePartitionDescriptor } from './codec.js';
 import { fixDescriptor } from './descriptor_bytes.js';

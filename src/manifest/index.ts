@@ -5,27 +5,27 @@
  * Must not know of storage schemes, directory names or localities' URIs: it reads and writes names in one ExternalStorage.
  */
 export * from './codec.js';
-export * from './model.js';
 export { descriptorId } from './descriptor_bytes.js';
-export { CHECKSUM_SUFFIX, appearsEncrypted, manifestChecksum, readIfThere } from './envelope.js';
+export { appearsEncrypted, CHECKSUM_SUFFIX, manifestChecksum, readIfThere } from './envelope.js';
 export { DESCRIPTOR_LIST, FILE_LIST } from './external.js';
 export {
+  hasManifest,
   MANIFEST_FILE,
   MANIFEST_NAMES,
   METADATA_FILE,
   OLD_MANIFEST_FILE,
-  hasManifest,
   readManifest,
   readPartitionDescriptor,
   writeManifest,
   writePartitionDescriptor,
 } from './files.js';
-export { type Invariant, MANIFEST_INVARIANTS, checkRead, checkWrite } from './invariants.js';
+export { checkRead, checkWrite, type Invariant, MANIFEST_INVARIANTS } from './invariants.js';
+export * from './model.js';
 export {
-  STATISTICS_FILE,
-  type TableStatistic,
   decodeStatistics,
   encodeStatistics,
   readStatistics,
+  STATISTICS_FILE,
+  type TableStatistic,
   writeStatistics,
 } from './statistics.js';

@@ -1,6 +1,5 @@
 import { SpanvaultError } from '../fault/index.js';
 import {
-  type Timestamp,
   compareBytes,
   compareSpans,
   compareTimestamps,
@@ -9,9 +8,10 @@ import {
   printDecimal,
   printSpan,
   subtractSpans,
+  type Timestamp,
 } from '../keys/index.js';
 import { checkName } from '../storage/index.js';
-import { type FileRecord, type Manifest, type PartitionDescriptor, fileTimes } from './model.js';
+import { type FileRecord, fileTimes, type Manifest, type PartitionDescriptor } from './model.js';
 
 /** A property of a manifest: undefined when it holds, else what is wrong, as the end of a sentence. */
 export interface Invariant {

@@ -1,6 +1,6 @@
-import { SpanvaultError, invariant, throwIfAborted } from '../fault/index.js';
+import { invariant, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { compareMvccKeys, decodeEngineKey } from '../keys/index.js';
-import { type BatchEntry, allocateBatch, filledBatch, iterateBatch, native, packBatch } from '../native/index.js';
+import { allocateBatch, type BatchEntry, filledBatch, iterateBatch, native, packBatch } from '../native/index.js';
 import type { ExternalStorage } from '../storage/index.js';
 
 /** One entry of a small metadata SST: an engine key (crdb-format.md 4.1) and bytes. */

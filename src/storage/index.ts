@@ -4,27 +4,27 @@
  * Must not know of backups, manifests or localities beyond taking COCKROACH_LOCALITY off a URI.
  */
 export type * from './contract.js';
+export { MemoryStorage } from './memory.js';
 export {
+  newStorageMetrics,
   type OperationMetrics,
   type StorageMetrics,
   type StorageOperation,
-  newStorageMetrics,
   withMetrics,
 } from './metrics.js';
-export { MemoryStorage } from './memory.js';
 export { checkName, compareNames } from './names.js';
 export { NodelocalStorage } from './nodelocal.js';
-export { type StorageDriver, directoryConfig, openStorage, registerDriver } from './open.js';
+export { directoryConfig, openStorage, registerDriver, type StorageDriver } from './open.js';
 export { isSecretParameter, redactUri } from './redact.js';
 export { checkScheme } from './schemes.js';
 export {
-  LOCALITY_PARAMETER,
-  type StorageUri,
-  type UriParameter,
   joinUri,
+  LOCALITY_PARAMETER,
   parseUri,
   printUri,
+  type StorageUri,
   splitLocality,
+  type UriParameter,
   uriParameter,
   withoutLocality,
 } from './uri.js';

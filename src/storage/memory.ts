@@ -1,8 +1,8 @@
-import { SpanvaultError, invariant, throwIfAborted } from '../fault/index.js';
+import { invariant, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import type { NativeMemoryObjects } from '../native/contract.js';
 import type { ExternalStorage, ListedObject, ObjectWriter, ReadOptions, ReadResult, WriteOptions } from './contract.js';
 import { checkName, clipRange, cutName } from './names.js';
-import { type StorageUri, printUri } from './uri.js';
+import { printUri, type StorageUri } from './uri.js';
 
 /** Names fetched per native call: bounds the call and the strings that cross. */
 const LIST_PAGE = 1000;

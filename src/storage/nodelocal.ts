@@ -1,6 +1,6 @@
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { SpanvaultError, hasCode, throwIfAborted } from '../fault/index.js';
+import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import type {
   ExternalStorage,
   ListedObject,
@@ -16,7 +16,7 @@ import { NodelocalRoot } from './nodelocal_root.js';
 import { walk } from './nodelocal_walk.js';
 import { createFile, isUnfinished } from './nodelocal_writer.js';
 import { redactUri } from './redact.js';
-import { type StorageUri, printUri } from './uri.js';
+import { printUri, type StorageUri } from './uri.js';
 
 /**
  * Files under `<externalIODir>/<node>/<path>`. Every object is written beside its place, synced and renamed, so a torn

@@ -1,4 +1,4 @@
-import { SpanvaultError, isSpanvaultError, type FaultCode } from '../fault/index.js';
+import { type FaultCode, isSpanvaultError, SpanvaultError } from '../fault/index.js';
 
 /** Codes of errno names; what is not listed is SV_STORAGE_IO. */
 const CODES: Readonly<Record<string, FaultCode>> = {

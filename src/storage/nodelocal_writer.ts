@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { SpanvaultError, invariant, throwIfAborted } from '../fault/index.js';
+import { invariant, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import type { ObjectWriter, WriteOptions } from './contract.js';
 import { errnoOf, fileFault } from './nodelocal_faults.js';
 import { type NodelocalRoot, syncDirectory } from './nodelocal_root.js';

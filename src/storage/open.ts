@@ -4,7 +4,7 @@ import type { ExternalStorage, StorageConfig, StorageSettings } from './contract
 import { MemoryStorage } from './memory.js';
 import { NodelocalStorage } from './nodelocal.js';
 import { checkScheme, registerScheme } from './schemes.js';
-import { type StorageUri, joinUri, parseUri, withoutLocality } from './uri.js';
+import { joinUri, parseUri, type StorageUri, withoutLocality } from './uri.js';
 
 /** A driver of the user's own. */
 export interface StorageDriver {

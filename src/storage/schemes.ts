@@ -1,6 +1,6 @@
 import { SpanvaultError } from '../fault/index.js';
 import { redactUri } from './redact.js';
-import { type StorageUri, printUri, withoutLocality } from './uri.js';
+import { printUri, type StorageUri, withoutLocality } from './uri.js';
 
 /** What is known of a scheme. `parameters` undefined: any parameter is handed through. */
 interface Scheme {

@@ -1,12 +1,12 @@
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import {
-  type OpenedBackup,
   listFulls,
   missingFiles,
   missingFilesError,
+  type OpenedBackup,
   openBackup,
   storeOf,
 } from '#src/collection/index.js';

@@ -14,10 +14,10 @@ import {
   storeOf,
   targetStore,
 } from '#src/collection/index.js';
+import { SpanvaultError } from '#src/fault/index.js';
 import { fromHex } from '#src/keys/index.js';
 import { EMPTY_FILE, EMPTY_MANIFEST, type Manifest, readStatistics } from '#src/manifest/index.js';
 import { type ExternalStorage, openStorage, registerDriver } from '#src/storage/index.js';
-import { SpanvaultError } from '#src/fault/index.js';
 
 /** A driver over memory:// that notes its calls and fails at the one asked for. */
 const calls: string[] = [];

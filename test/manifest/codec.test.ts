@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
@@ -7,12 +7,12 @@ import { describe, expect, it } from 'vitest';
 import { concatBytes, equalBytes, fromHex, toHex } from '#src/keys/index.js';
 import {
   CHECKSUM_SUFFIX,
-  EMPTY_FILE,
-  EMPTY_MANIFEST,
   decodeIndexMetadata,
   decodeManifest,
   decodePartitionDescriptor,
   decodeStatistics,
+  EMPTY_FILE,
+  EMPTY_MANIFEST,
   encodeFile,
   encodeIndexMetadata,
   encodeManifest,

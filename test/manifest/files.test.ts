@@ -3,21 +3,21 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { isSpanvaultError } from '#src/fault/index.js';
-import { type Timestamp, fromHex, toHex } from '#src/keys/index.js';
+import { fromHex, type Timestamp, toHex } from '#src/keys/index.js';
+import { fixDescriptor } from '#src/manifest/descriptor_bytes.js';
 import {
+  checkWrite,
+  decodeManifest,
+  descriptorId,
   EMPTY_FILE,
   EMPTY_MANIFEST,
   MANIFEST_INVARIANTS,
   type Manifest,
-  checkWrite,
-  decodeManifest,
-  descriptorId,
   readManifest,
   readPartitionDescriptor,
   writeManifest,
   writePartitionDescriptor,
 } from '#src/manifest/index.js';
-import { fixDescriptor } from '#src/manifest/descriptor_bytes.js';
 import { readSst } from '#src/manifest/sst_entries.js';
 import { type ExternalStorage, openStorage } from '#src/storage/index.js';
 
