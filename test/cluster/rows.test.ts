@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { BANK_TABLE, type TableSpec, type ZoneRow, decodeZone, parseNamePattern } from '#src/catalog/index.js';
 import { type EmbeddedCluster, workloadInit } from '#src/cluster/index.js';
+import { movrUuid } from '#src/cluster/embedded/workload/movr_data.js';
 import { collect, temporaryCluster } from './temporary_cluster.js';
 
 const disposals: (() => Promise<void>)[] = [];
@@ -238,4 +239,13 @@ describe('workloads', () => {
     const stats = cluster.core.store.stats({ key: Uint8Array.of(0xbe), endKey: Uint8Array.of(0xff) }, 1e9, 1e9);
     expect(stats.entries).toBe(0);
   });
+});
+
+test('movr has the UUIDs that CockroachDB’s workload makes', () => {
+  const text = (index: number, count: number) => Buffer.from(movrUuid(index, count).bytes).toString('hex');
+  expect(text(14, 20)).toBe('b333333333334000800000000000000e');
+  expect(text(10, 15)).toBe('aaaaaaaaaaaa4800800000000000000a');
+  expect(text(134, 200)).toBe('ab851eb851eb48008000000000000086');
+  expect(text(3, 20)).toBe('26666666666646008000000000000003');
+  expect(text(0, 20)).toBe('00000000000040008000000000000000');
 });

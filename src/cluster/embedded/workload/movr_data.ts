@@ -99,10 +99,16 @@ const HOUR_NANOS = 3_600_000_000_000n;
  * version 4 and the row number in the low bytes.
  */
 export function movrUuid(index: number, count: number): UuidDatum {
-  const bytes = Buffer.alloc(16);
-  bytes.writeBigUInt64BE(BigInt(Math.floor((index / count) * 2 ** 64)), 0);
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  // A double times a power of two is exact, so the two halves are those of the 64-bit number.
+  const scaled = (index / count) * 2 ** 32;
+  const high = Math.floor(scaled);
+  view.setUint32(0, high);
+  view.setUint32(4, Math.floor((scaled - high) * 2 ** 32));
   bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes.writeBigUInt64BE(0x8000000000000000n | BigInt(index), 8);
+  view.setUint32(8, 0x80000000 + Math.floor(index / 2 ** 32));
+  view.setUint32(12, index % 2 ** 32);
   return { kind: 'uuid', bytes };
 }
 
