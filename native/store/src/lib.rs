@@ -8,6 +8,7 @@
 mod durability;
 mod fault;
 mod fill;
+mod gap;
 mod keys;
 mod memory;
 mod order;

@@ -9,6 +9,7 @@ use spanvault_core::fault::Fault;
 
 use crate::durability::UNSYNCED_LIMIT;
 use crate::fault::{Doing, Result};
+use crate::gap;
 use crate::keys;
 use crate::read::POINT_BYTES;
 use crate::store::Store;
@@ -127,25 +128,38 @@ impl Store {
         Ok(resume)
     }
 
-    /// Puts entries [from, to) of a batch: appended when they lie beyond the last key, else with a cursor that finds the
-    /// next place without descending the tree while it stays on a page.
+    /// Puts entries [from, to) of a batch: appended when they lie beyond the last key, else in the order given, which
+    /// costs least when it is sorted.
     fn put_range(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>, from: usize, to: usize) -> Result<()> {
-        let mut flags = PutFlags::APPEND;
+        let at = self.put_entries(txn, batch, from, to, PutFlags::APPEND)?;
+        if bytes_between(batch, at, to) < gap::MIN_BYTES {
+            return self.put_entries(txn, batch, at, to, PutFlags::empty()).map(drop);
+        }
+        // The first page's worth goes in before others step aside: the page must not become so empty that LMDB
+        // merges it with the next.
+        let filled = Store::first_page(batch, at, to);
+        self.put_entries(txn, batch, at, filled, PutFlags::empty())?;
+        let aside = self.step_aside(txn, batch, filled, to)?;
+        self.put_entries(txn, batch, filled, to, PutFlags::empty())?;
+        self.step_back(txn, &aside)
+    }
+
+    /// Puts entries with a cursor, which does not descend the tree while it stays on a page. Returns the first entry not
+    /// put: with APPEND one that does not lie beyond the last key, else `to`.
+    fn put_entries(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>, from: usize, to: usize, flags: PutFlags) -> Result<usize> {
         let mut canonical = Vec::new();
         let mut cursor = self.mvcc.iter_mut(txn).doing("write")?;
-        for (key, value) in batch.iter().skip(from).take(to - from) {
+        for (index, (key, value)) in batch.iter().enumerate().take(to).skip(from) {
             let key = keys::canonical(key, &mut canonical)?;
             self.check_key_length(key)?;
             // SAFETY: key and value lie in the caller's batch or in `canonical`, never in the memory map.
-            let mut put = unsafe { cursor.put_current_with_options::<Bytes>(flags, key, value) };
+            let put = unsafe { cursor.put_current_with_options::<Bytes>(flags, key, value) };
             if flags == PutFlags::APPEND && matches!(put, Err(heed::Error::Mdb(MdbError::KeyExist))) {
-                flags = PutFlags::empty();
-                // SAFETY: as above.
-                put = unsafe { cursor.put_current_with_options::<Bytes>(flags, key, value) };
+                return Ok(index);
             }
             put.doing("write")?;
         }
-        Ok(())
+        Ok(to)
     }
 
     fn put_meta(&self, txn: &mut RwTxn<'_>, put: &MetaPut<'_>) -> Result<()> {

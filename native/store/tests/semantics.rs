@@ -159,3 +159,31 @@ fn rows_are_not_cut_by_split_keys() {
     }
     assert_eq!((seen, steps > 3), (150, true));
 }
+
+#[test]
+fn batches_in_the_middle_fill_their_pages_and_disturb_nothing() {
+    let rows = |table: u8, range: std::ops::Range<u32>| -> Vec<Entry> {
+        range.map(|row| ([&[table][..], &row.to_be_bytes()].concat(), at(1, 0), vec![table; 90])).collect()
+    };
+    let opened = Opened::new();
+    let data = opened.directory.path().join("data.mdb");
+    let size = || std::fs::metadata(&data).expect("a data file").len();
+    let ingest = |entries: &[Entry]| opened.store.ingest(&Packed::of(entries).batch()).expect("ingests");
+    let empty = size();
+    let last = rows(9, 0..20_000);
+    ingest(&last);
+    let appended = size() - empty;
+    let mut all = Vec::new();
+    for table in [3, 5] {
+        for from in [0, 5_000, 10_000, 15_000] {
+            let batch = rows(table, from..from + 5_000);
+            ingest(&batch);
+            all.extend(batch);
+        }
+    }
+    all.extend(last);
+    let grown = size() - empty - appended;
+    assert!(grown < appended * 2 * 13 / 10, "{grown} bytes for twice the rows that took {appended} when appended");
+    let scan = Scan::new(Arc::clone(&opened.store), support::everything(at(1, 0), ScanMode::All)).expect("opens");
+    assert_eq!(drain(scan, 1 << 20, 10_000), all);
+}
