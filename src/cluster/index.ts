@@ -8,14 +8,8 @@ export type { RebalanceReport } from './embedded/placement.js';
 export type { ClusterNode, NodeStatus } from './embedded/nodes.js';
 export type { DropBehaviour } from './embedded/catalog_store.js';
 export type { IndexFingerprint, SelectOptions, TableAccess } from './embedded/table_access.js';
-export {
-  EmbeddedCluster,
-  type InitOptions,
-  type OpenOptions,
-  initCluster,
-  openCluster,
-  printClusterId,
-} from './embedded/cluster.js';
+export { EmbeddedCluster, printClusterId } from './embedded/cluster.js';
+export { type InitOptions, type OpenOptions, initCluster, openCluster } from './embedded/open.js';
 export {
   type WorkloadFacts,
   type WorkloadName,

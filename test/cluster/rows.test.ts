@@ -149,6 +149,30 @@ describe('the catalog', () => {
     expect(cluster.catalog(then).tableById(table.id)?.name).toBe('bank');
   });
 
+  test('lets go of dropped rows after gc.ttlseconds, unless a time is protected', async () => {
+    const cluster = await open();
+    await cluster.configureZone(
+      { kind: 'range', name: 'default' },
+      { kind: 'set', settings: [{ name: 'gc.ttlseconds', value: 1 }] },
+    );
+    await cluster.createDatabase('d');
+    const tables = await cluster.createTables(
+      'd',
+      ['a', 'b', 'c'].map((name) => ({ ...BANK_TABLE, name })),
+    );
+    cluster.rows.insert(tables[0]!, [[1n, 0n, 'x']]);
+    const then = cluster.now();
+    const release = await cluster.source().protect(then);
+    await cluster.dropTables([tables[0]!]);
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const rows = () => collect(cluster.rows.select(tables[0]!, { asOf: then }));
+    await cluster.dropTables([tables[1]!]);
+    expect(await rows()).toHaveLength(1);
+    await release();
+    await cluster.dropTables([tables[2]!]);
+    expect(await rows()).toHaveLength(0);
+  });
+
   test('refuses names that are taken and drops that others depend on', async () => {
     const cluster = await open();
     await workloadInit(cluster, 'movr', { rows: 50 });

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import {
-  Catalog,
+  type Catalog,
   type Database,
   type Table,
   type TableSpec,
@@ -17,160 +16,20 @@ import {
   parseNamePattern,
   showZone,
   showZones,
-  systemDescriptors,
 } from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
-import { type Locality, type Span, type Timestamp, fromHex, toHex } from '../../keys/index.js';
+import { type Locality, type Span, type Timestamp, toHex } from '../../keys/index.js';
 import type { RangeInfo } from '../contract.js';
-import { type CatalogChange, CatalogStore, DEFAULT_DATABASES, type DropBehaviour } from './catalog_store.js';
-import { ClusterCore } from './core.js';
-import { putDescriptor } from './descriptor_rows.js';
+import type { CatalogChange, DropBehaviour } from './catalog_store.js';
+import type { ClusterCore } from './core.js';
 import { collectGarbage, garbageRecords } from './garbage.js';
-import { HybridClock } from './hlc.js';
-import { rollbackAll } from './journal.js';
-import { lockDirectory } from './lock.js';
-import { type ClusterNode, NodeRegistry, type NodeStatus, nodeRecord } from './nodes.js';
+import type { ClusterNode, NodeStatus } from './nodes.js';
 import { packPairs } from './packed_batch.js';
 import type { RebalanceReport } from './placement.js';
-import { RangeRegistry, firstRange } from './ranges.js';
 import { EmbeddedSink } from './sink.js';
-import { EmbeddedSource, forgetProtected, rangeInfos } from './source.js';
-import { DEFAULT_MAP_BYTES, EmbeddedStore } from './store.js';
-import { systemEntries } from './system_rows.js';
+import { EmbeddedSource, rangeInfos } from './source.js';
 import { TableAccess } from './table_access.js';
-import { ZoneStore, zonesTable } from './zone_store.js';
-
-const CLUSTER_KEY = 'cluster';
-const FORMAT = 1;
-
-interface ClusterRecord {
-  readonly format: number;
-  /** Hexadecimal, 16 bytes. */
-  readonly clusterId: string;
-}
-
-export interface InitOptions {
-  /** One locality per node; node ids count from 1. */
-  readonly nodes: readonly Locality[];
-  readonly mapBytes?: number;
-}
-
-export interface OpenOptions {
-  /** No lock and no writes; other processes may write meanwhile. */
-  readonly readOnly?: boolean;
-  readonly mapBytes?: number;
-}
-
-/** Directory of the store below a cluster's directory. */
-function dataDirectory(directory: string): string {
-  return join(directory, 'data');
-}
-
-/**
- * Makes a cluster in `directory`: `data/` holds the store, `extern/<node id>/` what nodelocal:// shows.
- * @throws SpanvaultError SV_EXISTS, SV_USAGE, SV_LOCALITY
- */
-export async function initCluster(directory: string, options: InitOptions): Promise<void> {
-  const root = resolve(directory);
-  if (options.nodes.length === 0) throw new SpanvaultError('SV_USAGE', 'a cluster needs at least one node');
-  mkdirSync(dataDirectory(root), { recursive: true });
-  const release = lockDirectory(root);
-  try {
-    const store = new EmbeddedStore(dataDirectory(root), {
-      mapBytes: options.mapBytes ?? DEFAULT_MAP_BYTES,
-      readOnly: false,
-    });
-    try {
-      if (store.metaGet(CLUSTER_KEY) !== undefined) {
-        throw new SpanvaultError('SV_EXISTS', `a cluster exists already in ${directory}`, { details: { directory } });
-      }
-      await writeNewCluster(store, options.nodes);
-    } finally {
-      store.close();
-    }
-    for (const nodeId of options.nodes.keys()) mkdirSync(join(root, 'extern', String(nodeId + 1)), { recursive: true });
-  } finally {
-    release();
-  }
-}
-
-/** Everything of a new cluster in one transaction: it is there, or it is not. */
-async function writeNewCluster(store: EmbeddedStore, localities: readonly Locality[]): Promise<void> {
-  const clock = await HybridClock.open(store);
-  const time = clock.now();
-  const system = systemDescriptors(time);
-  const databases = DEFAULT_DATABASES.map(({ name, id }) => buildDatabase(name, id, time));
-  const pairs = [...[...system, ...databases].flatMap(putDescriptor), ...systemEntries(Catalog.decode(system), time)];
-  const record: ClusterRecord = { format: FORMAT, clusterId: randomBytes(16).toString('hex') };
-  const nodes = localities.map((locality, index): ClusterNode => ({ nodeId: index + 1, locality, status: 'live' }));
-  const tiers = new Set(localities.filter((one) => one.length > 0).map((one) => one.map(({ key }) => key).join(',')));
-  if (tiers.size > 1) {
-    throw new SpanvaultError('SV_LOCALITY', `nodes have different locality tiers: ${[...tiers].join(' and ')}`, {
-      hint: 'give every node the same locality keys in the same order',
-    });
-  }
-  store.commit({
-    batch: packPairs(pairs, time).batch(),
-    meta: [{ key: CLUSTER_KEY, value: record }, ...nodes.map(nodeRecord), ...firstRange()],
-  });
-  clock.close();
-}
-
-/**
- * Opens a cluster. A writing opener is alone, takes over after a killed one, and erases what that left unfinished.
- * @throws SpanvaultError SV_UNDEFINED when there is none, SV_EXISTS when another process writes, SV_CORRUPT_STORE
- */
-export async function openCluster(directory: string, options: OpenOptions = {}): Promise<EmbeddedCluster> {
-  const root = resolve(directory);
-  if (!existsSync(join(dataDirectory(root), 'data.mdb'))) {
-    throw new SpanvaultError('SV_UNDEFINED', `there is no cluster in ${directory}`, {
-      details: { directory },
-      hint: 'make one with: spanvault cluster init',
-    });
-  }
-  const readOnly = options.readOnly === true;
-  const release = readOnly ? () => undefined : lockDirectory(root);
-  try {
-    const store = new EmbeddedStore(dataDirectory(root), { mapBytes: options.mapBytes ?? DEFAULT_MAP_BYTES, readOnly });
-    try {
-      return await openStore(root, store, release);
-    } catch (error) {
-      store.close();
-      throw error;
-    }
-  } catch (error) {
-    release();
-    throw error;
-  }
-}
-
-async function openStore(root: string, store: EmbeddedStore, release: () => void): Promise<EmbeddedCluster> {
-  const record = store.metaGet<ClusterRecord>(CLUSTER_KEY);
-  if (record === undefined)
-    throw new SpanvaultError('SV_UNDEFINED', `there is no cluster in ${root}: its init did not finish`);
-  if (record.format !== FORMAT) {
-    throw new SpanvaultError(
-      'SV_UNSUPPORTED_FORMAT',
-      `cluster ${root} has format ${record.format}, this version reads ${FORMAT}`,
-    );
-  }
-  const catalog = new CatalogStore(store);
-  const core = new ClusterCore({
-    store,
-    clock: await HybridClock.open(store),
-    nodes: new NodeRegistry(store),
-    ranges: new RangeRegistry(store),
-    catalog,
-    zones: new ZoneStore(store, catalog),
-  });
-  const recovered = store.readOnly ? [] : rollbackAll(core);
-  if (!store.readOnly) {
-    forgetProtected(core);
-    collectGarbage(core);
-    core.reconcile({ balance: true });
-  }
-  return new EmbeddedCluster(root, fromHex(record.clusterId), core, recovered, release);
-}
+import { zonesTable } from './zone_store.js';
 
 /** An open cluster: nodes, ranges, catalog, zone configurations and rows; a source and a sink of backups. */
 export class EmbeddedCluster {
@@ -366,6 +225,7 @@ export class EmbeddedCluster {
     const garbage = garbageRecords(change.dropped, this.core, time);
     this.core.write(packPairs(change.pairs, time), { meta: [...change.meta, ...garbage] });
     this.core.reconcile({ balance: true });
+    if (change.dropped.length > 0) collectGarbage(this.core);
   }
 
   #writeRows(table: Table, fill: Parameters<ConstructorParameters<typeof TableAccess>[0]['write']>[1]): void {

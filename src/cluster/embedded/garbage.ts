@@ -6,7 +6,7 @@ import type { MetaPut } from './store.js';
 
 /*
  * Data of dropped tables stays readable in the past until the table's gc.ttlseconds have gone by. It is erased when a
- * cluster is opened, unless a protected time needs it.
+ * cluster is opened and when tables are dropped, unless a protected time needs it.
  */
 
 const GARBAGE_PREFIX = 'garbage/';
