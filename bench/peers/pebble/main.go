@@ -1,6 +1,7 @@
 // Command peer-pebble measures Pebble's sstable.Writer on records that the bench wrote: `peer-pebble DATA CODEC LEVEL BLOCK RUNS`.
 // DATA is { u32le key bytes, u32le value bytes, key, value }…, keys in cockroach_comparator order. The file goes to a
-// sink that discards it. Prints one JSON line: seconds of each run and bytes out.
+// sink that discards it. Prints one JSON line: processor seconds of each run (user and system, all threads, garbage
+// collection too, so that a busy machine does not count) and bytes out.
 package main
 
 import (
@@ -9,7 +10,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"time"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/cockroachkvs"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -22,6 +23,15 @@ type discard struct{ bytes int64 }
 func (d *discard) Write(p []byte) error { d.bytes += int64(len(p)); return nil }
 func (d *discard) Finish() error        { return nil }
 func (d *discard) Abort()               {}
+
+func processorSeconds() float64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	nanoseconds := usage.Utime.Nano() + usage.Stime.Nano()
+	return float64(nanoseconds) / 1e9
+}
 
 func main() {
 	if len(os.Args) != 6 {
@@ -52,7 +62,7 @@ func main() {
 	}{}
 	for run := 0; run < runs; run++ {
 		sink := &discard{}
-		begin := time.Now()
+		begin := processorSeconds()
 		writer := sstable.NewWriter(sink, sstable.WriterOptions{
 			Comparer:    &cockroachkvs.Comparer,
 			TableFormat: sstable.TableFormatRocksDBv2,
@@ -70,7 +80,7 @@ func main() {
 		if err := writer.Close(); err != nil {
 			panic(err)
 		}
-		out.Seconds = append(out.Seconds, time.Since(begin).Seconds())
+		out.Seconds = append(out.Seconds, processorSeconds()-begin)
 		out.FileBytes = sink.bytes
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(out)

@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { EncodeWorkerData } from './encode_worker.js';
+import { megabytesPerSecond } from './measure.js';
+
+/** Threads that encode the same rows at the same time and do nothing else: what a backup could reach at most. */
+export class EncodeThreads {
+  readonly #workers: readonly Worker[];
+
+  private constructor(workers: readonly Worker[]) {
+    this.#workers = workers;
+  }
+
+  static async start(count: number, data: EncodeWorkerData): Promise<EncodeThreads> {
+    const module = new URL('./encode_worker.js', import.meta.url);
+    const workers = Array.from({ length: count }, () => new Worker(module, { workerData: data }));
+    await Promise.all(workers.map((worker) => once(worker, 'message')));
+    return new EncodeThreads(workers);
+  }
+
+  /** One round of all threads: MB of keys and values per second of wall time. */
+  async run(): Promise<number> {
+    const begin = performance.now();
+    const replies = this.#workers.map(async (worker): Promise<number> => {
+      const reply = once(worker, 'message');
+      worker.postMessage('go');
+      return ((await reply)[0] as { readonly bytes: number }).bytes;
+    });
+    const bytes = (await Promise.all(replies)).reduce((sum, one) => sum + one, 0);
+    return megabytesPerSecond(bytes, (performance.now() - begin) / 1000);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+}

@@ -1,0 +1,51 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { openScanner } from '#src/cluster/embedded/scan_worker.js';
+import { EMPTY_TIMESTAMP, MAX_TIMESTAMP, type Span } from '#src/keys/index.js';
+import type { Batch, NativeSstOptions } from '#src/native/index.js';
+import { PART_BYTES, encodeBatches } from './encode_batches.js';
+import { BATCH_BYTES } from './records.js';
+
+/** What one thread of the encode-only run gets: the same rows that the backup exports. */
+export interface EncodeWorkerData {
+  readonly store: { readonly directory: string; readonly mapBytes: number };
+  readonly span: Span;
+  readonly sst: NativeSstOptions;
+  /** Rows held in memory and encoded again and again. */
+  readonly heldBytes: number;
+  /** Key and value bytes to encode, at least. */
+  readonly totalBytes: number;
+}
+
+/** Reads batches until `heldBytes` are in memory. */
+async function hold({ store, span, heldBytes }: EncodeWorkerData): Promise<Batch[]> {
+  const scanner = openScanner(store);
+  const scan = scanner.open({ span, startTime: EMPTY_TIMESTAMP, endTime: MAX_TIMESTAMP, allRevisions: false });
+  const batches: Batch[] = [];
+  for (let held = 0; held < heldBytes; ) {
+    const bytes = new Uint8Array(BATCH_BYTES);
+    const offsets = new Uint32Array(2 * 64 * 1024 + 1);
+    const fill = await scan.next(bytes, offsets);
+    if (fill.kind !== 'batch') break;
+    if (fill.count > 0) batches.push({ bytes, offsets, count: fill.count });
+    held += fill.bytesUsed;
+  }
+  scan.close();
+  await scanner.close();
+  return batches;
+}
+
+/** Encodes files of all held batches until enough is done; the bytes of keys and values encoded. */
+function encode(batches: readonly Batch[], { sst, totalBytes }: EncodeWorkerData, part: Uint8Array): number {
+  let bytes = 0;
+  while (bytes < totalBytes) bytes += encodeBatches(batches, sst, part).dataBytes;
+  return bytes;
+}
+
+const port = parentPort;
+if (port !== null) {
+  const data = workerData as EncodeWorkerData;
+  const batches = await hold(data);
+  const part = new Uint8Array(PART_BYTES);
+  port.on('message', () => port.postMessage({ bytes: encode(batches, data, part) }));
+  port.postMessage({ ready: true });
+}

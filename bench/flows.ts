@@ -1,0 +1,170 @@
+import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { type BackupResult, backup } from '#src/backup/index.js';
+import { indexSpans } from '#src/catalog/index.js';
+import type { EmbeddedCluster } from '#src/cluster/index.js';
+import { type RestoreResult, restore } from '#src/restore/index.js';
+import { TARGETS, type TableSize, bucketOf, emptyCluster, filledCluster } from './clusters.js';
+import { EncodeThreads } from './encode_all_cores.js';
+import { type Figure, figure, megabytesPerSecond } from './measure.js';
+import type { Sizes } from './sizes.js';
+
+/** A whole backup or restore; speeds in MB of keys and values per second of wall time, all workers. */
+export interface FlowRow {
+  readonly flow: 'backup' | 'restore';
+  readonly table: TableSize;
+  readonly bytes: number;
+  readonly workers: number;
+  readonly speed: Figure;
+  /** Backup: the same rows encoded by as many threads that do nothing else. */
+  readonly encodeOnly: Figure | undefined;
+  /** Median of backup speed by the encode-only speed measured next to it. */
+  readonly fraction: Figure | undefined;
+  /** MB of keys and values per processor second of the process: what the machine's other work cannot take away. */
+  readonly perProcessorSecond: Figure;
+  /** Mean seconds per round that workers together spent in each stage; the largest is the bottleneck. */
+  readonly waits: Readonly<Record<string, number>>;
+}
+
+interface Round {
+  readonly speed: number;
+  readonly perProcessorSecond: number;
+  readonly waits: Readonly<Record<string, number>>;
+}
+
+/** Seconds by stage, by the names that a report uses. */
+function stages(waits: BackupResult['waits'] | RestoreResult['waits']): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(waits)
+      .filter(([, seconds]) => typeof seconds === 'number')
+      .map(([name, seconds]) => [
+        name.replace(/Seconds$/, '').replace(/([A-Z])/g, (c) => ` ${c.toLowerCase()}`),
+        seconds,
+      ]),
+  );
+}
+
+async function timed(run: () => Promise<BackupResult | RestoreResult>): Promise<Round & { readonly bytes: number }> {
+  const before = process.cpuUsage();
+  const { bytes, seconds, waits } = await run();
+  const { user, system } = process.cpuUsage(before);
+  return {
+    bytes,
+    speed: megabytesPerSecond(bytes, seconds),
+    perProcessorSecond: megabytesPerSecond(bytes, (user + system) / 1e6),
+    waits: stages(waits),
+  };
+}
+
+function meanWaits(rounds: readonly Round[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const { waits } of rounds)
+    for (const [stage, seconds] of Object.entries(waits)) sums[stage] = (sums[stage] ?? 0) + seconds / rounds.length;
+  return sums;
+}
+
+function rowOf(
+  flow: FlowRow['flow'],
+  table: TableSize,
+  workers: number,
+  rounds: readonly (Round & { readonly bytes: number })[],
+  encodeOnly: readonly number[],
+): FlowRow {
+  const compared = encodeOnly.length > 0;
+  return {
+    flow,
+    table,
+    bytes: rounds[0]!.bytes,
+    workers,
+    speed: figure(rounds.map(({ speed }) => speed)),
+    encodeOnly: compared ? figure(encodeOnly) : undefined,
+    fraction: compared ? figure(rounds.map(({ speed }, i) => speed / encodeOnly[i]!)) : undefined,
+    perProcessorSecond: figure(rounds.map(({ perProcessorSecond }) => perProcessorSecond)),
+    waits: meanWaits(rounds),
+  };
+}
+
+/** Encode-only threads over the rows of the table that the backup exports, with the backup's own settings. */
+async function encodeThreads(cluster: EmbeddedCluster, workers: number, bytes: number): Promise<EncodeThreads> {
+  const [span] = indexSpans([cluster.table('kv', 'kv')]);
+  const { directory, mapBytes } = cluster.core.store;
+  return EncodeThreads.start(workers, {
+    store: { directory, mapBytes },
+    span: span!,
+    sst: {
+      compression: 'snappy',
+      level: 1,
+      blockBytes: 32 * 1024,
+      restartInterval: 16,
+      targetFileBytes: Number.MAX_SAFE_INTEGER,
+      rowBoundary: 'sql',
+      clearValueChecksums: false,
+    },
+    heldBytes: Math.min(32e6, bytes / workers),
+    totalBytes: bytes / workers,
+  });
+}
+
+async function benchBackup(
+  cluster: EmbeddedCluster,
+  directory: string,
+  table: TableSize,
+  rounds: number,
+): Promise<FlowRow> {
+  const workers = availableParallelism();
+  const { uris, storage } = bucketOf(directory);
+  const done: (Round & { readonly bytes: number })[] = [];
+  const encodeOnly: number[] = [];
+  const threads = await encodeThreads(cluster, workers, table.rows * table.valueBytes);
+  try {
+    for (let round = 0; round < rounds; round++) {
+      encodeOnly.push(await threads.run());
+      rmSync(join(storage.externalIODir, '1', 'bench'), { recursive: true, force: true });
+      done.push(
+        await timed(() => backup({ source: cluster.source(), into: uris, targets: TARGETS, storage, workers })),
+      );
+    }
+  } finally {
+    await threads.close();
+  }
+  return rowOf('backup', table, workers, done, encodeOnly);
+}
+
+async function benchRestore(from: string, directory: string, table: TableSize, rounds: number): Promise<FlowRow> {
+  const workers = availableParallelism();
+  const { uris, storage } = bucketOf(from);
+  const done: (Round & { readonly bytes: number })[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const cluster = await emptyCluster(directory);
+    try {
+      const sink = cluster.sink();
+      done.push(await timed(() => restore({ sink, from: 'LATEST', in: uris, targets: TARGETS, storage, workers })));
+    } finally {
+      await cluster.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }
+  return rowOf('restore', table, workers, done, []);
+}
+
+/** Backups and restores of every table size, through the library, over local directories. */
+export async function benchFlows(sizes: Sizes, scratch: string, onRow: (row: FlowRow) => void): Promise<FlowRow[]> {
+  const rows: FlowRow[] = [];
+  const note = (row: FlowRow): void => {
+    rows.push(row);
+    onRow(row);
+  };
+  for (const table of sizes.tables) {
+    const directory = join(scratch, 'source');
+    const cluster = await filledCluster(directory, table);
+    try {
+      note(await benchBackup(cluster, directory, table, sizes.flowRounds));
+    } finally {
+      await cluster.close();
+    }
+    note(await benchRestore(directory, join(scratch, 'restored'), table, sizes.flowRounds));
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return rows;
+}

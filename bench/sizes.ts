@@ -1,0 +1,54 @@
+/** How much a run measures. */
+export type SizeName = 'smoke' | 'usual' | 'full';
+
+export interface Sizes {
+  readonly name: SizeName;
+  /** Key and value bytes that one encode round writes. */
+  readonly encodeBytes: number;
+  /** Interleaved rounds of every encode figure; the median counts. */
+  readonly encodeRounds: number;
+  /** Tables of the backup and restore parts: the two of CockroachDB's own figures (README.md). */
+  readonly tables: readonly { readonly rows: number; readonly valueBytes: number }[];
+  readonly flowRounds: number;
+  /** Key and value bytes of each memory run. */
+  readonly memoryBytes: readonly number[];
+}
+
+const MB = 1e6;
+
+const SIZES: Readonly<Record<SizeName, Sizes>> = {
+  smoke: {
+    name: 'smoke',
+    encodeBytes: 2 * MB,
+    encodeRounds: 1,
+    tables: [{ rows: 5000, valueBytes: 100 }],
+    flowRounds: 1,
+    memoryBytes: [4 * MB],
+  },
+  usual: {
+    name: 'usual',
+    encodeBytes: 64 * MB,
+    encodeRounds: 7,
+    tables: [
+      { rows: 3_000_000, valueBytes: 100 },
+      { rows: 800_000, valueBytes: 1024 },
+    ],
+    flowRounds: 3,
+    memoryBytes: [1000 * MB],
+  },
+  full: {
+    name: 'full',
+    encodeBytes: 64 * MB,
+    encodeRounds: 9,
+    tables: [
+      { rows: 3_000_000, valueBytes: 100 },
+      { rows: 800_000, valueBytes: 1024 },
+    ],
+    flowRounds: 5,
+    memoryBytes: [1000 * MB, 10_000 * MB],
+  },
+};
+
+export function sizesOf(name: SizeName): Sizes {
+  return SIZES[name];
+}

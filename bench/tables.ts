@@ -1,0 +1,123 @@
+import type { EncodeRow } from './encode.js';
+import type { FlowRow } from './flows.js';
+import type { Figure } from './measure.js';
+import type { MemoryRow, MemorySkipped } from './memory.js';
+import type { PeerName } from './peers.js';
+import { type Aim, dataSize, isMeasured, valueSize, verdict } from './report.js';
+
+/** Head and cells of one table, for the terminal and for the page. */
+export interface Table {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** `1234 (1200 to 1300)`; a single round has no spread. */
+function spread({ median, min, max, rounds }: Figure, digits = 0): string {
+  const text = (value: number): string => value.toFixed(digits);
+  return rounds === 1 ? text(median) : `${text(median)} (${text(min)} to ${text(max)})`;
+}
+
+export function encodeTable(rows: readonly EncodeRow[]): Table {
+  const peer = (row: EncodeRow, name: PeerName): string => {
+    const theirs = row.peers[name];
+    if (theirs === undefined) return 'not installed';
+    return `${theirs.median.toFixed(0)} (we: ${(row.speed.median / theirs.median).toFixed(1)} times)`;
+  };
+  return {
+    head: [
+      'values',
+      'codec',
+      'encode MB/s',
+      'ceiling MB/s',
+      'of ceiling',
+      'ns/entry',
+      'file/data',
+      'RocksDB MB/s',
+      'Pebble MB/s',
+    ],
+    rows: rows.map((row) => [
+      valueSize(row.valueBytes),
+      row.codec,
+      spread(row.speed),
+      spread(row.ceiling),
+      row.fraction.median.toFixed(2),
+      row.nanosecondsPerEntry.toFixed(0),
+      row.ratio.toFixed(3),
+      peer(row, 'rocksdb'),
+      peer(row, 'pebble'),
+    ]),
+  };
+}
+
+export function flowTable(rows: readonly FlowRow[]): Table {
+  return {
+    head: [
+      'flow',
+      'values',
+      'data',
+      'workers',
+      'MB/s',
+      'encode only MB/s',
+      'of encode only',
+      'MB per CPU s',
+      'seconds per stage, summed over workers',
+    ],
+    rows: rows.map((row) => [
+      row.flow,
+      valueSize(row.table.valueBytes),
+      dataSize(row.bytes),
+      String(row.workers),
+      spread(row.speed),
+      row.encodeOnly === undefined ? '' : spread(row.encodeOnly),
+      row.fraction === undefined ? '' : row.fraction.median.toFixed(2),
+      row.perProcessorSecond.median.toFixed(0),
+      Object.entries(row.waits)
+        .map(([stage, seconds]) => `${stage} ${seconds.toFixed(2)}`)
+        .join(', '),
+    ]),
+  };
+}
+
+export function memoryTable(rows: readonly (MemoryRow | MemorySkipped)[]): Table {
+  return {
+    head: [
+      'data',
+      'phase',
+      'peak resident MiB',
+      'of it anonymous',
+      'MB/s',
+      'loop delay p99 ms',
+      'longest ms',
+      'samples',
+    ],
+    rows: rows.map((row) =>
+      isMeasured(row)
+        ? [
+            dataSize(row.dataBytes),
+            row.phase,
+            row.peakResident.toFixed(0),
+            row.peakAnonymous.toFixed(0),
+            row.megabytesPerSecond.toFixed(0),
+            row.loopDelayP99.toFixed(1),
+            row.loopDelayMax.toFixed(0),
+            String(row.samples),
+          ]
+        : [dataSize(row.dataBytes), `not run: ${row.skipped}`, '', '', '', '', '', ''],
+    ),
+  };
+}
+
+export function aimTable(aims: readonly Aim[]): Table {
+  return { head: ['aim', 'measured', ''], rows: aims.map((aim) => [aim.text, aim.measured, verdict(aim)]) };
+}
+
+/** A table for a terminal. */
+export function printTable({ head, rows }: Table): string {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd();
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}

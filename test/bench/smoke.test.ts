@@ -1,0 +1,85 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+interface SmokeReport {
+  readonly encode: readonly {
+    readonly codec: string;
+    readonly speed: { readonly median: number };
+    readonly ratio: number;
+  }[];
+  readonly flows: readonly {
+    readonly flow: string;
+    readonly bytes: number;
+    readonly speed: { readonly median: number };
+  }[];
+  readonly memory: readonly { readonly phase: string; readonly peakResident: number; readonly samples: number }[];
+  readonly aims: readonly { readonly text: string; readonly measured: string }[];
+}
+
+const root = join(import.meta.dirname, '..', '..');
+const out = mkdtempSync(join(tmpdir(), 'bench-smoke-'));
+afterAll(() => rmSync(out, { recursive: true, force: true }));
+
+/** Runs node and gives its output; a failure shows both streams. */
+function node(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`node ${args[0]} ended with ${status}\n${stdout}\n${stderr}`);
+  return stdout;
+}
+
+describe('every bench in smoke size', () => {
+  let report: SmokeReport;
+  let page: string;
+
+  beforeAll(() => {
+    node(
+      join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
+      '-p',
+      'bench/tsconfig.json',
+      '--outDir',
+      'bench/out/js',
+    );
+    node('bench/out/js/main.js', '--smoke', '--out', out);
+    report = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as SmokeReport;
+    page = readFileSync(join(out, 'report.html'), 'utf8');
+  }, 180_000);
+
+  test('encodes with every codec', () => {
+    expect(report.encode.map(({ codec }) => codec)).toEqual([
+      ...['none', 'snappy', 'zstd 1', 'zstd 3'],
+      ...['none', 'snappy', 'zstd 1', 'zstd 3'],
+    ]);
+    for (const { codec, speed, ratio } of report.encode) {
+      expect(speed.median).toBeGreaterThan(0);
+      expect(ratio).toBeGreaterThan(codec === 'none' ? 1 : 0.4);
+      expect(ratio).toBeLessThan(codec === 'none' ? 1.1 : 0.75);
+    }
+  });
+
+  test('restores as many bytes as were backed up', () => {
+    expect(report.flows.map(({ flow }) => flow)).toEqual(['backup', 'restore']);
+    const [backup, restore] = report.flows;
+    expect(backup!.bytes).toBeGreaterThan(500_000);
+    expect(restore!.bytes).toBe(backup!.bytes);
+  });
+
+  test('watches the memory of each phase', () => {
+    expect(report.memory.map(({ phase }) => phase)).toEqual(['fill', 'backup', 'restore']);
+    for (const { peakResident, samples } of report.memory) {
+      expect(peakResident).toBeGreaterThan(20);
+      expect(samples).toBeGreaterThan(0);
+    }
+  });
+
+  test('the page holds every aim and nothing of the machine or from outside', () => {
+    for (const { measured } of report.aims) expect(measured).not.toMatch(/NaN|Infinity|undefined/);
+    expect(page.match(/<tr><td>(encode|backup|restore|memory)[^<]*(≥|&lt;|&#60;)/g)!.length).toBe(report.aims.length);
+    expect(page).toMatch(/<svg /);
+    for (const text of ['http:', 'https:', '<script', '<link', '<img', homedir(), root, tmpdir()])
+      expect(page, text).not.toContain(text);
+    expect(page).not.toMatch(/NaN|undefined/);
+  });
+});
