@@ -1,8 +1,8 @@
 import { type Compression, type NativeSstOptions, native } from '#src/native/index.js';
-import { PART_BYTES, encodeBatches } from './encode_batches.js';
+import { encodeBatches, PART_BYTES } from './encode_batches.js';
 import { type Figure, figure, megabytesPerSecond, processorTime } from './measure.js';
 import type { PeerName, PeerRuns } from './peers.js';
-import { type Records, makeRecords, peerFile } from './records.js';
+import { makeRecords, peerFile, type Records } from './records.js';
 import type { Sizes } from './sizes.js';
 
 const BLOCK_BYTES = 32 * 1024;

@@ -1,4 +1,4 @@
-import { type Batch, type NativeSstOptions, type SstFileFacts, native } from '#src/native/index.js';
+import { type Batch, type NativeSstOptions, native, type SstFileFacts } from '#src/native/index.js';
 
 export const PART_BYTES = 8 * 1024 * 1024;
 

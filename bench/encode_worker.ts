@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { openScanner } from '#src/cluster/embedded/scan_worker.js';
 import { EMPTY_TIMESTAMP, MAX_TIMESTAMP, type Span } from '#src/keys/index.js';
 import type { Batch, NativeSstOptions } from '#src/native/index.js';
-import { PART_BYTES, encodeBatches } from './encode_batches.js';
+import { encodeBatches, PART_BYTES } from './encode_batches.js';
 import { BATCH_BYTES } from './records.js';
 
 /** What one thread of the encode-only run gets: the same rows that the backup exports. */

@@ -5,7 +5,7 @@ import { type BackupResult, backup } from '#src/backup/index.js';
 import { indexSpans } from '#src/catalog/index.js';
 import type { EmbeddedCluster } from '#src/cluster/index.js';
 import { type RestoreResult, restore } from '#src/restore/index.js';
-import { TARGETS, type TableSize, bucketOf, emptyCluster, filledCluster } from './clusters.js';
+import { bucketOf, emptyCluster, filledCluster, TARGETS, type TableSize } from './clusters.js';
 import { EncodeThreads } from './encode_all_cores.js';
 import { type Figure, figure, megabytesPerSecond } from './measure.js';
 import type { Sizes } from './sizes.js';

@@ -12,9 +12,9 @@ import { describeMachine } from './machine.js';
 import { benchMemory } from './memory.js';
 import { renderPage } from './page.js';
 import { PeerRuns } from './peers.js';
-import { type Report, judge, peerStatus } from './report.js';
+import { judge, peerStatus, type Report } from './report.js';
 import { sizesOf } from './sizes.js';
-import { type Table, aimTable, encodeTable, flowTable, memoryTable, printTable } from './tables.js';
+import { aimTable, encodeTable, flowTable, memoryTable, printTable, type Table } from './tables.js';
 
 const PARTS = ['encode', 'flows', 'memory'] as const;
 type Part = (typeof PARTS)[number];

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { backup } from '#src/backup/index.js';
 import { restore } from '#src/restore/index.js';
-import { TARGETS, bucketOf, emptyCluster, filledCluster, tableOfBytes } from './clusters.js';
+import { bucketOf, emptyCluster, filledCluster, TARGETS, tableOfBytes } from './clusters.js';
 
 export type MemoryPhase = 'fill' | 'backup' | 'restore';
 

@@ -1,7 +1,7 @@
 import { type BarGroup, barChart, escapeHtml, stackedChart } from './charts.js';
 import type { EncodeRow } from './encode.js';
-import { type Report, dataSize, isMeasured, valueSize, verdict } from './report.js';
-import { type Table, encodeTable, flowTable, memoryTable } from './tables.js';
+import { dataSize, isMeasured, type Report, valueSize, verdict } from './report.js';
+import { encodeTable, flowTable, memoryTable, type Table } from './tables.js';
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1d2430;--soft:#5b6675;--line:#d8dde5;--back:#fff;--good:#1a7f4b;--bad:#b3372f}
