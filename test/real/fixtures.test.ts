@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { backup } from '#src/backup/index.js';
-import { Catalog, type Descriptor, rewriteDescriptors } from '#src/catalog/index.js';
+import { type Catalog, type Descriptor, rewriteDescriptors } from '#src/catalog/index.js';
 import type { EmbeddedCluster, Targets } from '#src/cluster/index.js';
 import { openBackup } from '#src/collection/index.js';
 import { EMPTY_TIMESTAMP } from '#src/keys/index.js';
