@@ -21,13 +21,14 @@ import {
   type Timestamp,
   uniqueInt,
 } from '../keys/index.js';
-import type { Manifest } from '../manifest/index.js';
+import { type Manifest, STATISTICS_FILE, type TableStatistic } from '../manifest/index.js';
 import { openStorage, type StorageConfig } from '../storage/index.js';
 import { assembleManifest, type PlacedExport } from './assemble.js';
 import type { ExportTaskArgs, ExportTaskResult, ExportWaits } from './export_task.js';
 import { type BackupOptions, type ResolvedBackupOptions, resolveBackupOptions } from './options.js';
 import { type PlacementReport, placementReport } from './placement.js';
 import { type BackupPlan, type ExportTaskPlan, planBackup } from './plan.js';
+import { tableStatistics } from './statistics.js';
 
 export interface BackupResult {
   /** `/2023/02/23-150925.62`, the same in every bucket. */
@@ -123,8 +124,9 @@ async function claimAndExport(run: Run): Promise<Omit<BackupResult, 'seconds'>> 
   try {
     const { files, waits } = await exportAll(run, target);
     options.onProgress?.({ ...totals(files), phase: 'publishing', totalBytes: run.plan.approximateBytes });
-    const manifest = await publishBackup(target, assemble(run, target, files), {
-      statistics: [],
+    const statistics = tableStatistics(run.scope.descriptors, files, endTime);
+    const manifest = await publishBackup(target, assemble(run, target, files, statistics), {
+      statistics,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     return report(run, target, manifest, files, waits);
@@ -199,7 +201,12 @@ function taskArgs(run: Run, task: ExportTaskPlan, storage: StorageConfig): Expor
   };
 }
 
-function assemble(run: Run, target: BackupTarget, files: readonly PlacedExport[]): Manifest {
+function assemble(
+  run: Run,
+  target: BackupTarget,
+  files: readonly PlacedExport[],
+  statistics: readonly TableStatistic[],
+): Manifest {
   const { options, resolved, scope, endTime } = run;
   const parts = partsOf(target);
   return assembleManifest(
@@ -214,7 +221,7 @@ function assemble(run: Run, target: BackupTarget, files: readonly PlacedExport[]
       clusterVersion: resolved.clusterVersion,
       localities: parts.localityKvs,
       partitionNames: parts.partitionDescriptorFilenames,
-      statisticsFilenames: new Map(),
+      statisticsFilenames: new Map(statistics.map(({ tableId }) => [tableId, STATISTICS_FILE])),
     },
     files,
   );
