@@ -1,4 +1,4 @@
-import { Catalog, isPlainView, isSequence, type Table, tableSpan } from '../catalog/index.js';
+import { Catalog, isPlainView, isSequence, SYSTEM_DATABASE_ID, type Table, tableSpan } from '../catalog/index.js';
 import { containsKey, type Timestamp } from '../keys/index.js';
 import type { TableStatistic } from '../manifest/index.js';
 import type { PlacedExport } from './assemble.js';
