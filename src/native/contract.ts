@@ -306,6 +306,6 @@ export interface NativeKernels {
 export interface NativeModule extends NativeStore, NativeMemoryObjects, NativeKernels {
   newSstWriter(options: NativeSstOptions): NativeSstWriter;
   newMerge(options: NativeMergeOptions): NativeMerge;
-  /** Reads and checks a whole file held in memory. @throws SV_CORRUPT_SST, SV_UNSUPPORTED_FORMAT */
+  /** Reads and checks a whole file held in memory. @throws SV_CORRUPT_SST, SV_CORRUPT_VALUE, SV_UNSUPPORTED_FORMAT */
   describeSst(name: string, bytes: Uint8Array): SstReport;
 }

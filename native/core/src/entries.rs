@@ -38,11 +38,11 @@ pub enum ValuePlace {
     OutOfLine(ValueHandle),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Rows {
     None,
     Row { at: usize, end: usize },
-    Columnar { block: DataBlock, row: usize },
+    Columnar { block: Box<DataBlock>, row: usize },
 }
 
 /// Sums over all entries of a file, as its properties state them.
@@ -118,7 +118,7 @@ impl Entries {
         self.first_of_block = true;
         self.rows = if head.footer.format.columnar_data() {
             let block = DataBlock::open(&self.block, head.schema, head.footer.format.has_tiering())?;
-            Rows::Columnar { block, row: 0 }
+            Rows::Columnar { block: Box::new(block), row: 0 }
         } else {
             let frame = RowFrame::read(&self.block)?;
             Rows::Row { at: 0, end: frame.entries_end }

@@ -45,7 +45,7 @@ impl KeyRewriter {
     /// # Errors
     /// `SV_USAGE`: an odd number, an empty or doubled old prefix, or one table mapped to two.
     pub fn new(packed: &[Vec<u8>]) -> Result<Self, Fault> {
-        if packed.len() % 2 != 0 {
+        if !packed.len().is_multiple_of(2) {
             return Err(Fault::usage(format!("{} key prefixes to rewrite are no pairs", packed.len())));
         }
         let mut sorted: Vec<(&Vec<u8>, &Vec<u8>)> = packed.chunks_exact(2).filter_map(|p| Some((p.first()?, p.get(1)?))).collect();

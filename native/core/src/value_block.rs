@@ -65,7 +65,7 @@ impl ValueIndex {
 
     fn parse(block: &[u8], widths: [u8; 3], limit: u64) -> Result<Self, Flaw> {
         let [a, b, c] = widths.map(usize::from);
-        if widths.iter().any(|w| !(1..=8).contains(w)) || block.len() % (a + b + c) != 0 {
+        if widths.iter().any(|w| !(1..=8).contains(w)) || !block.len().is_multiple_of(a + b + c) {
             return Err(Flaw::damaged_by(format!("has {} bytes for rows of {a}+{b}+{c}", block.len())));
         }
         let number = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |n, &byte| n << 8 | u64::from(byte));

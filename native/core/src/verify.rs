@@ -264,8 +264,8 @@ impl<'a> Walk<'a> {
         let key = self.entries.engine_key();
         let wrong = |order: Ordering| if side == "before" { order.is_lt() } else { order.is_gt() };
         // Some writers shorten separators bytewise, without the sentinel: those only lie between in bytewise order.
-        let ordered_as_keys = self.head.comparer == Some(Comparer::Cockroach);
-        let wrong = wrong(key.cmp(separator.as_slice())) && !(ordered_as_keys && !wrong(engine_key::compare(key, separator)));
+        let as_keys = self.head.comparer == Some(Comparer::Cockroach);
+        let wrong = wrong(key.cmp(separator.as_slice())) && (!as_keys || wrong(engine_key::compare(key, separator)));
         if !wrong {
             return Ok(());
         }

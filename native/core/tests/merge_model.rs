@@ -116,12 +116,15 @@ impl Part {
     }
 }
 
+/// Versions of one key: layer and value.
+type Versions<'a> = BTreeMap<Timestamp, (u32, &'a [u8])>;
+
 /// What the merge must emit, by the definitions of crdb-format.md 7.6.
 fn model(parts: &[Part], options: &MergeOptions) -> Vec<Entry> {
     let inside = |u: &[u8]| {
         options.start_key.as_slice() <= u && (options.end_key.is_empty() || u < options.end_key.as_slice())
     };
-    let mut keys: BTreeMap<&[u8], BTreeMap<Timestamp, (u32, &[u8])>> = BTreeMap::new();
+    let mut keys: BTreeMap<&[u8], Versions<'_>> = BTreeMap::new();
     for part in parts {
         for ((user, time), value) in part.points.iter().filter(|((u, _), _)| part.holds(u) && inside(u)) {
             let slot = keys.entry(user).or_default().entry(time.0).or_insert((part.layer, value));

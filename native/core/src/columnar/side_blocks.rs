@@ -101,3 +101,55 @@ pub fn walk_spans(block: &[u8], mut visit: impl FnMut(SpanKey<'_>) -> Result<(),
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One span [a, c) with two keys, then a gap, then [e, g) with one.
+    fn spans() -> Vec<u8> {
+        let columns: [(u8, Vec<u8>); 5] = [
+            (3, [&[1, 0, 1, 2, 3, 4][..], b"aceg"].concat()),
+            (2, vec![1, 0, 2, 2, 3]),
+            (2, [&[0x80][..], &21u64.to_le_bytes()].concat()),
+            (3, [&[1, 0, 2, 3, 5][..], b"s9sS8"].concat()),
+            (3, vec![0]),
+        ];
+        let mut block = 4u32.to_le_bytes().to_vec();
+        block.extend_from_slice(&[1, 5, 0, 3, 0, 0, 0]);
+        let mut at = block.len() + 25;
+        for (kind, data) in &columns {
+            block.push(*kind);
+            block.extend_from_slice(&(at as u32).to_le_bytes());
+            at += data.len();
+        }
+        columns.iter().for_each(|(_, data)| block.extend_from_slice(data));
+        block.push(0);
+        block
+    }
+
+    #[test]
+    fn spans_own_their_keys() {
+        let mut seen = Vec::new();
+        walk_spans(&spans(), |span| {
+            assert_eq!((span.trailer, span.value), (21, &[][..]));
+            seen.push([span.start, b"-", span.end, b":", span.suffix].concat());
+            Ok(())
+        })
+        .expect("sound spans");
+        assert_eq!(seen, [b"a-c:s9".to_vec(), b"a-c:s".to_vec(), b"e-g:S8".to_vec()]);
+    }
+
+    #[test]
+    fn every_cut_and_every_flip_is_an_answer_or_an_error() {
+        let whole = spans();
+        for cut in 0..whole.len() {
+            assert!(walk_spans(&whole[..cut], |_| Ok(())).is_err(), "cut at {cut}");
+        }
+        for bit in 0..whole.len() * 8 {
+            let mut block = whole.clone();
+            block[bit / 8] ^= 1 << (bit % 8);
+            let _answers = (walk_spans(&block, |_| Ok(())), walk_index(&block, |_, _| Ok(())), walk_pairs(&block, |_, _| Ok(())));
+        }
+    }
+}
