@@ -10,8 +10,8 @@ export const DEFAULT_BATCH_ENTRIES = 64 * 1024;
 
 /** Memory that native code fills; `offsets` has room for `entries`. */
 export interface BatchMemory {
-  readonly bytes: Uint8Array;
-  readonly offsets: Uint32Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly offsets: Uint32Array<ArrayBuffer>;
 }
 
 /**
