@@ -109,17 +109,7 @@ export function lockName(jobId: string): string {
   return `${LOCK_PREFIX}${jobId}`;
 }
 
-const TICK_EPOCH_NANOS = 1_420_070_400n * 1_000_000_000n;
-
-/**
- * Number of an SST as CockroachDB makes them: 48 bits of 10-microsecond ticks since 2015 and 15 bits of node id. Callers
- * keep `wall` (nanoseconds) different for each file of a node by at least 10,000.
- */
-export function sstNumber(wall: bigint, nodeId: number): bigint {
-  return (((wall - TICK_EPOCH_NANOS) / 10_000n) << 15n) | BigInt(nodeId & 0x7fff);
-}
-
-/** Path of a data file in its layer: below `data/` since 21.2. */
+/** Path of a data file in its layer, below `data/` since 21.2; numbers are uniqueInt of keys/. */
 export function sstPath(number: bigint): string {
   return `data/${number}.sst`;
 }

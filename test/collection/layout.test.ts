@@ -13,9 +13,9 @@ import {
   parseIndexName,
   partName,
   splitSubdir,
-  sstNumber,
   sstPath,
 } from '#src/collection/index.js';
+import { uniqueInt, uniqueTick } from '#src/keys/index.js';
 
 const wall = (text: string, nanos = 0) => BigInt(Date.parse(text)) * 1_000_000n + BigInt(nanos);
 const ts = (text: string, nanos = 0) => ({ wall: wall(text, nanos), logical: 0 });
@@ -66,7 +66,7 @@ describe('names (crdb-format.md 1.2 and A.1)', () => {
 
   it('numbers SSTs by ticks and node', () => {
     const nanos = 1_420_070_400n * 1_000_000_000n + 18_360_735_489_305n * 10_000n;
-    expect(sstNumber(nanos, 1)).toBe(601644580513546241n);
+    expect(uniqueInt(uniqueTick(nanos), 1)).toBe(601644580513546241n);
     expect(sstPath(601644580513546241n)).toBe('data/601644580513546241.sst');
   });
 
