@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { BANK_TABLE, type TableSpec, type ZoneRow, decodeZone, parseNamePattern } from '#src/catalog/index.js';
 import { type EmbeddedCluster, workloadInit } from '#src/cluster/index.js';
 import { movrUuid } from '#src/cluster/embedded/workload/movr_data.js';
+import type { Datum } from '#src/rows/index.js';
 import { collect, temporaryCluster } from './temporary_cluster.js';
 
 const disposals: (() => Promise<void>)[] = [];
@@ -55,7 +56,7 @@ describe('rows', () => {
       cluster.rows.update(
         table!,
         [2n],
-        new Map([
+        new Map<string, Datum>([
           ['city', 'rome'],
           ['note', new Uint8Array([9])],
         ]),
