@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Ran } from './fakes.js';
+import { embeddedHost } from '#src/cli/embedded_host.js';
+import { type Ran, runWith } from './fakes.js';
 
 const MAIN = resolve(import.meta.dirname, '../../dist/cli/main.js');
 const FIXTURES = resolve(import.meta.dirname, '../../../shared/fixtures');
@@ -20,11 +22,15 @@ function start(args: readonly string[]): ChildProcess {
   return spawn(process.execPath, [MAIN, ...args], { env, stdio: 'pipe' });
 }
 
-/** Runs the command line as a process of its own. */
-async function spanvault(args: readonly string[], stdin = ''): Promise<Ran> {
-  return finished(start(args), stdin);
+/** Runs a command line here, on real clusters: as the process does, without its start. */
+function spanvault(args: readonly string[], stdin = ''): Promise<Ran> {
+  return runWith(embeddedHost, args, {
+    stdin: Readable.from(stdin === '' ? [] : [stdin]),
+    env: { SPANVAULT_CLUSTER: cluster, SPANVAULT_EXTERNAL_IO_DIR: buckets },
+  });
 }
 
+/** What a process printed and returned. */
 async function finished(child: ChildProcess, stdin = ''): Promise<Ran> {
   const text = { stdout: '', stderr: '' };
   child.stdout?.on('data', (data: Buffer) => {
@@ -66,6 +72,15 @@ beforeAll(async () => {
   expect(loaded.stdout).toContain('movr.users');
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+test('the process prints, takes statements from a pipe, and ends with the exit code', async () => {
+  expect(await finished(start(['sql', '--format', 'csv']), 'SHOW LOCALITY;')).toEqual({
+    code: 0,
+    stdout: 'locality\n"region=us-east,az=a"\n',
+    stderr: '',
+  });
+  expect(await finished(start(['sql', '-e', 'FLY']))).toMatchObject({ code: 2, stdout: '' });
+});
 
 describe('rows', () => {
   test('insert, select, update and delete by primary key', async () => {
