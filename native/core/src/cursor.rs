@@ -3,104 +3,21 @@
 //! Opens itself when first advanced, asks for the windows it needs, skips what lies outside of its bounds. This module
 //! must not compare files with each other; `merge` does.
 
-use std::cmp::Ordering;
-
+pub use crate::bounds::{Bounds, MergeFile, RangeTombstone};
+use crate::bounds::judge_separator;
 use crate::codec::Decompressor;
-use crate::engine_key::Timestamp;
 use crate::entries::{Entries, ValuePlace, Version, KIND_SET};
 use crate::fault::{escape_key, Fault};
 use crate::flaw::{BlockKind, Flaw, Place};
 use crate::footer::{Handle, TRAILER_BYTES};
 use crate::range_key::RANGE_KEY_SET;
-use crate::reader::{separator_user_key, Comparer, Table, Want};
+use crate::reader::{Comparer, Table};
 use crate::source::{BlockReader, Stop, Window};
 use crate::value_block::ValueCache;
 use crate::windows::{coalesce, Role, Windows};
 
 /// Two pieces of a file nearer than this are read as one.
 const COALESCE_BYTES: u64 = 32 << 10;
-
-/// One input file of a merge.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MergeFile {
-    /// For messages; redacted path.
-    pub name: String,
-    /// Size of the file.
-    pub file_bytes: u64,
-    /// Position of the layer in the chain; on equal key and timestamp the higher layer wins.
-    pub layer: u32,
-    /// What was removed from the front of every key of this file.
-    pub elided_prefix: Vec<u8>,
-    /// First user key of interest; empty = no bound.
-    pub start_key: Vec<u8>,
-    /// Bound of user keys; empty = none.
-    pub end_key: Vec<u8>,
-    /// `end_key` itself is of interest.
-    pub end_inclusive: bool,
-}
-
-/// User-key bounds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bounds {
-    /// First key; empty = none.
-    pub start: Vec<u8>,
-    /// Last or first-behind key; empty = none.
-    pub end: Vec<u8>,
-    /// `end` belongs to it.
-    pub end_inclusive: bool,
-}
-
-impl Bounds {
-    /// The keys in both.
-    #[must_use]
-    pub fn intersect(&self, other: &Self) -> Self {
-        let start = self.start.clone().max(other.start.clone());
-        let narrower = match (self.end.is_empty(), other.end.is_empty()) {
-            (true, _) => other,
-            (_, true) => self,
-            _ => match self.end.cmp(&other.end) {
-                Ordering::Less => self,
-                Ordering::Greater => other,
-                Ordering::Equal if self.end_inclusive => other,
-                Ordering::Equal => self,
-            },
-        };
-        Self { start, end: narrower.end.clone(), end_inclusive: narrower.end_inclusive }
-    }
-
-    /// No key lies in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        !self.end.is_empty() && (self.start > self.end || (self.start == self.end && !self.end_inclusive))
-    }
-
-    /// A key is at or behind the end.
-    #[inline]
-    #[must_use]
-    pub fn ends_before(&self, user: &[u8]) -> bool {
-        if self.end.is_empty() {
-            return false;
-        }
-        match user.cmp(&self.end) {
-            Ordering::Less => false,
-            Ordering::Equal => !self.end_inclusive,
-            Ordering::Greater => true,
-        }
-    }
-}
-
-/// A range tombstone, un-elided and cut to the bounds of its file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RangeTombstone {
-    /// First user key.
-    pub start: Vec<u8>,
-    /// First user key no longer covered; empty = none.
-    pub end: Vec<u8>,
-    /// `end` is covered.
-    pub end_inclusive: bool,
-    /// Versions at or before it are hidden.
-    pub timestamp: Timestamp,
-}
 
 /// What advancing came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -373,28 +290,11 @@ impl FileCursor {
             if start >= end {
                 return refuse("covers no key");
             }
-            if let Some(tombstone) = self.clip(start, end, timestamp) {
+            if let Some(tombstone) = self.bounds.clip(&self.file.elided_prefix, start, end, timestamp) {
                 out.push(tombstone);
             }
         }
         Ok(out)
-    }
-
-    fn clip(&self, start: &[u8], end: &[u8], timestamp: Timestamp) -> Option<RangeTombstone> {
-        let prefix = self.file.elided_prefix.as_slice();
-        let whole = Bounds {
-            start: [prefix, start].concat(),
-            end: [prefix, end].concat(),
-            end_inclusive: false,
-        };
-        let Bounds { start, end, end_inclusive } = self.bounds.intersect(&whole);
-        let cut = Bounds { start, end, end_inclusive };
-        (!cut.is_empty()).then_some(RangeTombstone {
-            start: cut.start,
-            end: cut.end,
-            end_inclusive: cut.end_inclusive,
-            timestamp,
-        })
     }
 
     /// Asks for windows of whole blocks, so that about `window` bytes lie ahead.
@@ -516,24 +416,5 @@ impl FileCursor {
         self.windows.clear();
         self.entries.release();
         self.values = ValueCache::default();
-    }
-}
-
-/// Whether the block that ends at a separator may hold keys within the bounds.
-fn judge_separator(bounds: &Bounds, prefix: &[u8], separator: &[u8]) -> Want {
-    let order = |key: &[u8], bound: &[u8]| -> Ordering {
-        let (head, tail) = bound.split_at_checked(prefix.len()).unwrap_or((bound, &[]));
-        prefix.cmp(head).then_with(|| key.cmp(tail))
-    };
-    if order(separator, &bounds.start) == Ordering::Less {
-        return Want::Skip;
-    }
-    match separator_user_key(separator) {
-        Some(user) if !bounds.end.is_empty() => match order(user, &bounds.end) {
-            Ordering::Less => Want::Take,
-            Ordering::Equal if bounds.end_inclusive => Want::Take,
-            Ordering::Equal | Ordering::Greater => Want::TakeAndStop,
-        },
-        _ => Want::Take,
     }
 }

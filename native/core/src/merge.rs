@@ -3,16 +3,15 @@
 //! Owns which files are open and how much of each is buffered, so that memory is bounded by [`BUDGET_BYTES`] whatever
 //! their number. Must not read files: it says which windows it needs and is fed.
 
-use std::cmp::Ordering;
-
 use crate::batch::{Full, Packer};
 use crate::codec::Decompressor;
 use crate::cursor::{Bounds, FileCursor, MergeFile, Progress};
-use crate::emit::{Checksums, Emitted, Emitter};
-use crate::engine_key::Timestamp;
+use crate::emit::{Emitted, Emitter};
 use crate::entries::Version;
 use crate::fault::Fault;
 use crate::rewrite::KeyRewriter;
+use crate::merge_heap::{version_of, FileHeap};
+pub use crate::merge_options::{MergeFacts, MergeOptions, MergeStep, Need};
 use crate::selection::{Choice, Mode, Selection, SelectionOptions};
 use crate::value;
 
@@ -27,101 +26,6 @@ const OPEN_AHEAD: usize = 8;
 /// Files that are opened at the same time at most: each holds the end of its file while it is opened.
 const OPENING_AT_ONCE: usize = 256;
 
-/// What a merge does; see `NativeMergeOptions` of `src/native/contract.ts`.
-#[derive(Debug, Clone)]
-pub struct MergeOptions {
-    /// First user key; empty = no bound.
-    pub start_key: Vec<u8>,
-    /// First user key no longer wanted; empty = none.
-    pub end_key: Vec<u8>,
-    /// Versions after this are skipped.
-    pub as_of: Option<Timestamp>,
-    /// Versions at or before this are skipped.
-    pub after: Option<Timestamp>,
-    /// Which of the remaining versions are emitted.
-    pub mode: Mode,
-    /// In mode latest: leave a deleted key out rather than emit its tombstone.
-    pub drop_tombstones: bool,
-    /// Key prefixes old, new, old, new, …; empty keeps every key.
-    pub rewrites: Vec<Vec<u8>>,
-    /// Timestamp of every emitted version.
-    pub rewrite_timestamp: Option<Timestamp>,
-    /// What happens to value checksums.
-    pub checksums: Checksums,
-    /// Check value checksums that are not zero.
-    pub verify_checksums: bool,
-}
-
-impl Default for MergeOptions {
-    fn default() -> Self {
-        Self {
-            start_key: Vec::new(),
-            end_key: Vec::new(),
-            as_of: None,
-            after: None,
-            mode: Mode::Latest,
-            drop_tombstones: true,
-            rewrites: Vec::new(),
-            rewrite_timestamp: None,
-            checksums: Checksums::Keep,
-            verify_checksums: false,
-        }
-    }
-}
-
-/// Bytes of a file that are needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Need {
-    /// Number of the file, as `add_file` gave it.
-    pub file: usize,
-    /// First byte.
-    pub offset: u64,
-    /// Number of bytes.
-    pub length: u64,
-}
-
-/// What `next` came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MergeStep {
-    /// Entries are in the buffers; more may follow.
-    Batch {
-        /// Number of entries.
-        count: usize,
-        /// Bytes filled.
-        bytes_used: usize,
-    },
-    /// Feed these and call again. A merge that can still go on names windows once, ahead of time; one that cannot names
-    /// all that are outstanding.
-    Need(Vec<Need>),
-    /// The next entry alone needs this many bytes.
-    Grow(usize),
-    /// Nothing more.
-    Done,
-}
-
-/// Counters of a merge.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct MergeFacts {
-    /// Entries within the bounds.
-    pub entries_read: u64,
-    /// Entries written to batches.
-    pub entries_emitted: u64,
-    /// User key and value bytes of the entries written.
-    pub bytes_emitted: u64,
-    /// Rows of primary indexes written, as the writer counts them.
-    pub rows: u64,
-    /// Entries of other indexes written.
-    pub index_entries: u64,
-    /// Bytes fed.
-    pub bytes_read: u64,
-    /// Data blocks decoded.
-    pub blocks_read: u64,
-    /// Keys left out because they are deleted.
-    pub tombstones_dropped: u64,
-    /// Keys left out because they lie under no rewritten prefix.
-    pub keys_outside_rewrites: u64,
-}
-
 /// A merge over the files of all layers.
 pub struct LayerMerge {
     bounds: Bounds,
@@ -131,8 +35,8 @@ pub struct LayerMerge {
     pending: Vec<usize>,
     /// Files started that have no current entry.
     waiting: Vec<usize>,
-    /// Files at an entry; a binary heap, the least first.
-    heap: Vec<usize>,
+    /// Files at an entry.
+    heap: FileHeap,
     started: bool,
     window: u64,
     codec: Decompressor,
@@ -144,13 +48,6 @@ pub struct LayerMerge {
     judged: Option<usize>,
     facts: MergeFacts,
     failed: Option<Fault>,
-}
-
-fn version_of(version: Version) -> Option<Timestamp> {
-    match version {
-        Version::At(timestamp) => Some(timestamp),
-        Version::None | Version::Other => None,
-    }
 }
 
 impl LayerMerge {
@@ -170,7 +67,7 @@ impl LayerMerge {
             cursors: Vec::new(),
             pending: Vec::new(),
             waiting: Vec::new(),
-            heap: Vec::new(),
+            heap: FileHeap::default(),
             started: false,
             window: WINDOW_BYTES,
             codec: Decompressor::new(),
@@ -254,7 +151,7 @@ impl LayerMerge {
                     return Ok(MergeStep::Need(self.needs(false)));
                 }
             }
-            let Some(&least) = self.heap.first() else { break };
+            let Some(least) = self.heap.least() else { break };
             match self.step(least, packer)? {
                 None => {}
                 Some(Full::Batch) => break,
@@ -290,7 +187,7 @@ impl LayerMerge {
     #[inline]
     fn next_is_due(&self) -> bool {
         let Some(next) = self.pending.last().and_then(|&i| self.cursors.get(i)) else { return false };
-        match self.heap.first().and_then(|&i| self.cursors.get(i)) {
+        match self.heap.least().and_then(|i| self.cursors.get(i)) {
             Some(least) => next.start_bound() <= least.entries().user_key(),
             None => true,
         }
@@ -325,10 +222,7 @@ impl LayerMerge {
             let mut blocked = Vec::new();
             for i in std::mem::take(&mut self.waiting) {
                 match self.advance(i)? {
-                    Progress::Entry => {
-                        self.heap.push(i);
-                        self.sift_up(self.heap.len() - 1);
-                    }
+                    Progress::Entry => self.heap.push(&self.cursors, i),
                     Progress::Blocked => blocked.push(i),
                     Progress::End => {}
                 }
@@ -388,9 +282,9 @@ impl LayerMerge {
             return Ok(None);
         }
         match self.advance(least)? {
-            Progress::Entry => self.sift_down(),
+            Progress::Entry => self.heap.sift_down(&self.cursors),
             progress => {
-                self.pop();
+                self.heap.pop(&self.cursors);
                 if progress == Progress::Blocked {
                     self.waiting.push(least);
                 }
@@ -436,60 +330,5 @@ impl LayerMerge {
             cursor.windows_mut().wanted(fresh, |w| needs.push(Need { file, offset: w.offset, length: w.length }));
         }
         needs
-    }
-
-    /// Entry `a` comes before entry `b`: engine-key order, then the higher layer, then the file added first.
-    #[inline]
-    fn before(&self, a: usize, b: usize) -> bool {
-        let (Some(x), Some(y)) = (self.cursors.get(a), self.cursors.get(b)) else { return false };
-        let (p, q) = (x.entries(), y.entries());
-        let order = p.user_key().cmp(q.user_key()).then_with(|| {
-            match (version_of(p.version()), version_of(q.version())) {
-                (None, None) => Ordering::Equal,
-                (None, Some(_)) => Ordering::Less,
-                (Some(_), None) => Ordering::Greater,
-                (Some(p), Some(q)) => q.cmp(&p),
-            }
-        });
-        order.then_with(|| y.layer().cmp(&x.layer())).then(a.cmp(&b)) == Ordering::Less
-    }
-
-    fn sift_up(&mut self, at: usize) {
-        let mut at = at;
-        while at > 0 {
-            let parent = (at - 1) / 2;
-            match (self.heap.get(at), self.heap.get(parent)) {
-                (Some(&child), Some(&above)) if self.before(child, above) => self.heap.swap(at, parent),
-                _ => return,
-            }
-            at = parent;
-        }
-    }
-
-    /// Restores the heap after its least entry has changed.
-    #[inline]
-    fn sift_down(&mut self) {
-        let mut at = 0;
-        while let Some(&left) = self.heap.get(2 * at + 1) {
-            let (mut child, mut least) = (2 * at + 1, left);
-            if let Some(&right) = self.heap.get(child + 1) {
-                if self.before(right, left) {
-                    (child, least) = (child + 1, right);
-                }
-            }
-            match self.heap.get(at) {
-                Some(&own) if self.before(least, own) => self.heap.swap(at, child),
-                _ => return,
-            }
-            at = child;
-        }
-    }
-
-    /// Removes the least entry.
-    fn pop(&mut self) {
-        if !self.heap.is_empty() {
-            self.heap.swap_remove(0);
-            self.sift_down();
-        }
     }
 }
