@@ -1,5 +1,5 @@
 import { decodeDescriptor } from '../catalog/index.js';
-import { type Timestamp, compareTimestamps } from '../keys/index.js';
+import { compareTimestamps, type Timestamp } from '../keys/index.js';
 import type { Manifest } from '../manifest/index.js';
 
 /**

@@ -1,5 +1,5 @@
 import { SpanvaultError } from '../fault/index.js';
-import { type Timestamp, compareTimestamps, equalTimestamps, isEmptyTimestamp, printTimestamp } from '../keys/index.js';
+import { compareTimestamps, equalTimestamps, isEmptyTimestamp, printTimestamp, type Timestamp } from '../keys/index.js';
 
 /** What choosing layers needs to know of one. */
 export interface ChainLayer {

@@ -1,14 +1,14 @@
 import { SpanvaultError } from '../fault/index.js';
 import {
-  type Span,
-  type Timestamp,
   compareBytes,
   compareTimestamps,
   intersectSpans,
   mergeSpans,
   printDecimal,
   printSpan,
+  type Span,
   subtractSpans,
+  type Timestamp,
   toHex,
 } from '../keys/index.js';
 

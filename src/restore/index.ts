@@ -3,7 +3,8 @@
  * sorted batches to a RangeSink in worker threads. Owns the choice of layers for a time and the span covering.
  * Must not parse text, know a storage scheme, or decide names and ids (the sink does).
  */
+
+export { chooseLayers } from './chain.js';
+export { type CoverInput, type CoverLayer, coverSpans, type RestoreUnit } from './cover.js';
 export type { RestoreOptions, RestoreProgress, RestoreResult, RestoreWaits } from './options.js';
 export { restore } from './run.js';
-export { type CoverInput, type CoverLayer, type RestoreUnit, coverSpans } from './cover.js';
-export { chooseLayers } from './chain.js';

@@ -1,9 +1,9 @@
 import type { RangeWriter, WorkerHalf } from '../cluster/contract.js';
 import type { TaskContext } from '../executor/index.js';
-import { SpanvaultError, invariant } from '../fault/index.js';
+import { invariant, SpanvaultError } from '../fault/index.js';
 import type { Span, Timestamp } from '../keys/index.js';
 import { type MergeFacts, type NativeMerge, native } from '../native/index.js';
-import { type ExternalStorage, type StorageConfig, openStorage } from '../storage/index.js';
+import { type ExternalStorage, openStorage, type StorageConfig } from '../storage/index.js';
 
 /** One input file of a unit as it crosses to a worker thread. */
 export interface IngestFile {

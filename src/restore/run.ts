@@ -2,12 +2,12 @@ import type { RestoreScope, RestoreStage, RestoreTicket, SinkReport } from '../c
 import { type OpenedBackup, type OpenedLayer, openBackup, storeOf } from '../collection/index.js';
 import { TaskPool, type TaskSpec } from '../executor/index.js';
 import { SpanvaultError, throwIfAborted } from '../fault/index.js';
-import { type Timestamp, compareBytes } from '../keys/index.js';
+import { compareBytes, type Timestamp } from '../keys/index.js';
 import { type FileRecord, type Manifest, versionAtLeast } from '../manifest/index.js';
 import type { StorageConfig } from '../storage/index.js';
 import { catalogAt } from './catalog_at.js';
 import { chooseLayers } from './chain.js';
-import { type CoverLayer, type RestoreUnit, coverSpans } from './cover.js';
+import { type CoverLayer, coverSpans, type RestoreUnit } from './cover.js';
 import { elidedPrefixOf } from './elision.js';
 import type { IngestTaskArgs, IngestTaskResult } from './ingest_task.js';
 import type { RestoreOptions, RestoreProgress, RestoreResult, RestoreWaits } from './options.js';
@@ -164,23 +164,18 @@ async function ingestStages(
   );
   const sums = { rows: 0, indexEntries: 0, bytes: 0, entries: 0, bytesRead: 0, units: 0 };
   const waits = { readSeconds: 0, mergeSeconds: 0, writeSeconds: 0 };
-  for (const { stage, units } of stages) {
-    const done = { bytes: sums.bytes, entries: sums.entries };
-    const pool = openPool(options, (tick) =>
-      options.onProgress?.({
-        phase: `restoring ${stage.name}` as RestoreProgress['phase'],
-        bytes: done.bytes + tick.bytes,
-        totalBytes,
-        entries: done.entries + tick.entries,
-      }),
-    );
-    try {
+  let phase: RestoreProgress['phase'] = 'planning';
+  // One pool for all stages: its threads have loaded their modules once.
+  const pool = openPool(options, (tick) => options.onProgress?.({ phase, ...tick, totalBytes }));
+  try {
+    for (const { stage, units } of stages) {
+      phase = `restoring ${stage.name}`;
       const tasks = units.map((unit) => unitTask(unit, sorted, ticket, time, options));
       await pool.run<IngestTaskArgs, IngestTaskResult>(tasks, (result) => addUp(sums, waits, result));
-    } finally {
-      await pool.close();
+      if (options.schemaOnly !== true) await options.sink.stageDone(ticket, stage.name);
     }
-    if (options.schemaOnly !== true) await options.sink.stageDone(ticket, stage.name);
+  } finally {
+    await pool.close();
   }
   return { ...sums, waits };
 }
