@@ -65,7 +65,7 @@ export function addWorkloadCommand(program: Command, context: Context): void {
   const init = withDirectory(workload.command('init'))
     .description('create the database of a workload and load rows')
     .argument('<name>', WORKLOADS.join(', '))
-    .option('--rows <n>', 'rows of the largest table (default: as the workload in CockroachDB)', wholeNumber(1))
+    .option('--rows <n>', 'rows over all tables (default: 1000)', wholeNumber(1))
     .action(async (name: string, options: ClusterOptions & { readonly rows?: number }, command: Command) => {
       const found = WORKLOADS.find((one) => one === name);
       if (found === undefined)

@@ -1,18 +1,7 @@
-import type { Compression } from '../native/index.js';
-import type { Engine } from '../statements/index.js';
+import type { Engine, EngineOptions } from '../statements/index.js';
 
 /** Choices of one process that hold for all statements it runs. */
-export interface EngineSettings {
-  /** Directory behind nodelocal://, one directory per node in it; default: `extern` in the cluster's directory. */
-  readonly externalIODir?: string;
-  /** Node that nodelocal://self means; default 1. */
-  readonly node?: number;
-  /** Worker threads of BACKUP and RESTORE; default one per core. */
-  readonly workers?: number;
-  readonly compression?: Compression;
-  /** Version that manifests name, such as `23.1`. */
-  readonly clusterVersion?: string;
-}
+export type EngineSettings = Omit<EngineOptions, 'open'>;
 
 /** A node as `cluster nodes` prints it. */
 export interface ShownNode {
