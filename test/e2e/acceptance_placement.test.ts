@@ -4,7 +4,15 @@ import { type EmbeddedCluster, workloadInit } from '#src/cluster/index.js';
 import { openBackup } from '#src/collection/index.js';
 import { compareBytes, overlaps, printLocality } from '#src/keys/index.js';
 import { sourceLike } from './delegates.js';
-import { BUCKETS, bucketDirectory, closeAll, filesBelow, newCluster, storageOf } from './test_cluster.js';
+import {
+  BUCKETS,
+  bucketDirectory,
+  closeAll,
+  filesBelow,
+  newCluster,
+  spreadCluster,
+  storageOf,
+} from './test_cluster.js';
 
 /*
  * The acceptance list of locality-aware backups (crdb-features.md, section 11): where data goes.
@@ -16,23 +24,6 @@ const NINE_NODES = ['us-east', 'us-west', 'europe-west'].flatMap((region) =>
 
 /** The node that wrote a file: the last 15 bits of its number. */
 const writerOf = (path: string): number => Number(BigInt(/(\d+)\.sst$/.exec(path)![1]!) & 0x7fffn);
-
-/** A kv table cut into ranges, whose leases lie on every node. */
-async function spreadCluster(localities: readonly string[], ranges = 60): Promise<EmbeddedCluster> {
-  const cluster = await newCluster(localities);
-  await workloadInit(cluster, 'kv', { rows: 600, valueBytes: 32 });
-  const [span] = cluster.ranges().filter(({ approximateBytes }) => approximateBytes > 10_000);
-  const prefix = Buffer.from(span!.span.key);
-  // Keys of rows 1 to 600: the table's prefix, its primary index, and an integer.
-  const index = prefix.length === 1 ? Buffer.concat([prefix, Buffer.of(0x89)]) : prefix;
-  for (let row = 1; row < ranges; row++) {
-    const value = row * Math.floor(600 / ranges);
-    const bytes = value < 110 ? [0x88 + value] : value < 256 ? [0xf6, value] : [0xf7, value >> 8, value & 0xff];
-    await cluster.splitAt(Buffer.concat([index, Buffer.from(bytes)]));
-  }
-  await cluster.rebalance();
-  return cluster;
-}
 
 /**
  * Every file of a backup lies in the one bucket that `expected` gives to the node that wrote it, and the node that wrote it

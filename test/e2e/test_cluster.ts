@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from '
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { type Table, tableSchema } from '#src/catalog/index.js';
-import { type EmbeddedCluster, initCluster, openCluster } from '#src/cluster/index.js';
+import { type EmbeddedCluster, initCluster, openCluster, workloadInit } from '#src/cluster/index.js';
 import { parseLocality } from '#src/keys/index.js';
 import { native } from '#src/native/index.js';
 import { datumText } from '#src/rows/index.js';
@@ -37,6 +37,27 @@ export async function newCluster(localities: readonly string[] = REGIONS): Promi
   await initCluster(directory, { nodes: localities.map((text) => (text === '' ? [] : parseLocality(text))) });
   const cluster = await openCluster(directory);
   opened.push({ cluster, directory });
+  return cluster;
+}
+
+/** A kv table cut into ranges, whose leases lie on every node. */
+export async function spreadCluster(
+  localities: readonly string[] = REGIONS,
+  ranges = 60,
+  rows = 600,
+): Promise<EmbeddedCluster> {
+  const cluster = await newCluster(localities);
+  await workloadInit(cluster, 'kv', { rows, valueBytes: 32 });
+  const [span] = cluster.ranges().filter(({ approximateBytes }) => approximateBytes > rows * 32);
+  const prefix = Buffer.from(span!.span.key);
+  // Keys of rows: the table's prefix, its primary index, and an integer.
+  const index = prefix.length === 1 ? Buffer.concat([prefix, Buffer.of(0x89)]) : prefix;
+  for (let cut = 1; cut < ranges; cut++) {
+    const value = cut * Math.floor(rows / ranges);
+    const bytes = value < 110 ? [0x88 + value] : value < 256 ? [0xf6, value] : [0xf7, value >> 8, value & 0xff];
+    await cluster.splitAt(Buffer.concat([index, Buffer.from(bytes)]));
+  }
+  await cluster.rebalance();
   return cluster;
 }
 
