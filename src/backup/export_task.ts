@@ -35,6 +35,7 @@ export interface ExportedFile {
 export interface ExportWaits {
   readonly scanSeconds: number;
   readonly encodeSeconds: number;
+  /** Opening objects, waiting for the part before, and making objects whole and durable. */
   readonly uploadWaitSeconds: number;
 }
 
@@ -182,11 +183,10 @@ class Exporter {
   /** Hands the current part over and waits only for the part before it. */
   async #sendPart(): Promise<void> {
     if (this.#partPos === 0) return;
-    this.#object ??= await this.#storage.create(this.#nextName(), { signal: this.#context.signal });
+    const { signal } = this.#context;
+    this.#object ??= await this.#waiting(this.#storage.create(this.#nextName(), { signal }));
     const part = this.#parts[this.#part]!.subarray(0, this.#partPos);
-    const begin = performance.now();
-    await this.#uploaded();
-    this.#uploadWaitSeconds += (performance.now() - begin) / 1000;
+    await this.#waiting(this.#uploaded());
     this.#upload = this.#object.write(part).then(
       () => ({}),
       (failure: unknown) => ({ failure }),
@@ -194,6 +194,16 @@ class Exporter {
     this.#fileUploaded += this.#partPos;
     this.#part = 1 - this.#part;
     this.#partPos = 0;
+  }
+
+  /** Counts the time until the storage is done. */
+  async #waiting<T>(work: Promise<T>): Promise<T> {
+    const begin = performance.now();
+    try {
+      return await work;
+    } finally {
+      this.#uploadWaitSeconds += (performance.now() - begin) / 1000;
+    }
   }
 
   async #uploaded(): Promise<void> {
@@ -228,7 +238,7 @@ class Exporter {
       done = progress.done;
       await this.#sendPart();
     }
-    await this.#uploaded();
+    await this.#waiting(this.#uploaded());
     const facts = sst.facts();
     const object = this.#object;
     invariant(
@@ -239,7 +249,7 @@ class Exporter {
       compareBytes(start, facts.firstKey) <= 0 && compareBytes(facts.lastKey, endKey) < 0,
       'an SST holds keys outside of its span',
     );
-    await object.finish(facts.fileBytes);
+    await this.#waiting(object.finish(facts.fileBytes));
     const { rows, indexEntries, dataBytes, fileBytes } = facts;
     this.#files.push({
       name: this.#nextName(),

@@ -47,6 +47,9 @@ class FileWriter implements ObjectWriter {
   readonly #options: WriteOptions;
   #written = 0;
   #ended = false;
+  /** A sync under way, so that the disk works while the next part is made; its failure is thrown by finish. */
+  #syncing: Promise<void> | undefined;
+  #syncFailure: unknown;
 
   constructor(handle: FileHandle, temporary: string, target: string, what: string, options: WriteOptions) {
     this.#handle = handle;
@@ -68,6 +71,18 @@ class FileWriter implements ObjectWriter {
       throw fileFault(error, this.#what);
     }
     this.#written += part.length;
+    this.#beginSync();
+  }
+
+  #beginSync(): void {
+    const done = (): void => {
+      this.#syncing = undefined;
+    };
+    // The failure is kept: the system reports it once, and a later sync would succeed.
+    this.#syncing ??= this.#handle.datasync().then(done, (error: unknown) => {
+      done();
+      this.#syncFailure ??= error;
+    });
   }
 
   async finish(expectedBytes: number): Promise<void> {
@@ -80,6 +95,8 @@ class FileWriter implements ObjectWriter {
           `${this.#what} failed: ${expectedBytes} bytes were expected and ${this.#written} written`,
         );
       }
+      await this.#syncing;
+      if (this.#syncFailure !== undefined) throw this.#syncFailure;
       await this.#handle.sync();
       this.#ended = true;
       await this.#handle.close();
@@ -109,6 +126,7 @@ class FileWriter implements ObjectWriter {
   async #discard(): Promise<void> {
     const open = !this.#ended;
     this.#ended = true;
+    await this.#syncing;
     await Promise.allSettled(
       open ? [this.#handle.close(), rm(this.#temporary, { force: true })] : [rm(this.#temporary, { force: true })],
     );
