@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -5,8 +6,10 @@ import { type BackupResult, backup } from '#src/backup/index.js';
 import { indexSpans } from '#src/catalog/index.js';
 import type { EmbeddedCluster } from '#src/cluster/index.js';
 import { type RestoreResult, restore } from '#src/restore/index.js';
+import { openStorage } from '#src/storage/index.js';
 import { bucketOf, emptyCluster, filledCluster, TARGETS, type TableSize } from './clusters.js';
 import { EncodeThreads } from './encode_all_cores.js';
+import { PART_BYTES } from './encode_batches.js';
 import { type Figure, figure, megabytesPerSecond } from './measure.js';
 import type { Sizes } from './sizes.js';
 
@@ -21,6 +24,8 @@ export interface FlowRow {
   readonly encodeOnly: Figure | undefined;
   /** Median of backup speed by the encode-only speed measured next to it. */
   readonly fraction: Figure | undefined;
+  /** Backup: files of the same sizes put to the same storage, as many at a time as there are workers. */
+  readonly putOnly: Figure | undefined;
   /** MB of keys and values per processor second of the process: what the machine's other work cannot take away. */
   readonly perProcessorSecond: Figure;
   /** Mean seconds per round that workers together spent in each stage; the largest is the bottleneck. */
@@ -45,11 +50,15 @@ function stages(waits: BackupResult['waits'] | RestoreResult['waits']): Record<s
   );
 }
 
-async function timed(run: () => Promise<BackupResult | RestoreResult>): Promise<Round & { readonly bytes: number }> {
+async function timed<R extends BackupResult | RestoreResult>(
+  run: () => Promise<R>,
+): Promise<Round & { readonly bytes: number; readonly result: R }> {
   const before = process.cpuUsage();
-  const { bytes, seconds, waits } = await run();
+  const result = await run();
+  const { bytes, seconds, waits } = result;
   const { user, system } = process.cpuUsage(before);
   return {
+    result,
     bytes,
     speed: megabytesPerSecond(bytes, seconds),
     perProcessorSecond: megabytesPerSecond(bytes, (user + system) / 1e6),
@@ -69,17 +78,17 @@ function rowOf(
   table: TableSize,
   workers: number,
   rounds: readonly (Round & { readonly bytes: number })[],
-  encodeOnly: readonly number[],
+  ceilings: { readonly encodeOnly: readonly number[]; readonly putOnly: readonly number[] } | undefined,
 ): FlowRow {
-  const compared = encodeOnly.length > 0;
   return {
     flow,
     table,
     bytes: rounds[0]!.bytes,
     workers,
     speed: figure(rounds.map(({ speed }) => speed)),
-    encodeOnly: compared ? figure(encodeOnly) : undefined,
-    fraction: compared ? figure(rounds.map(({ speed }, i) => speed / encodeOnly[i]!)) : undefined,
+    encodeOnly: ceilings && figure(ceilings.encodeOnly),
+    fraction: ceilings && figure(rounds.map(({ speed }, i) => speed / ceilings.encodeOnly[i]!)),
+    putOnly: ceilings && figure(ceilings.putOnly),
     perProcessorSecond: figure(rounds.map(({ perProcessorSecond }) => perProcessorSecond)),
     waits: meanWaits(rounds),
   };
@@ -106,6 +115,28 @@ async function encodeThreads(cluster: EmbeddedCluster, workers: number, bytes: n
   });
 }
 
+/** Puts files as large as those of a backup, durably, by `workers` writers; MB of the backup's keys and values per second. */
+async function putOnly(result: BackupResult, directory: string, workers: number): Promise<number> {
+  const { storage: settings } = bucketOf(directory);
+  const storage = openStorage({ uri: 'nodelocal://1/put', settings });
+  const part = randomBytes(PART_BYTES);
+  const fileBytes = Math.ceil(result.fileBytes / Math.max(1, result.files));
+  let next = 0;
+  const begin = performance.now();
+  const lane = async (): Promise<void> => {
+    while (next < result.files) {
+      const object = await storage.create(`${next++}.sst`);
+      for (let left = fileBytes; left > 0; left -= PART_BYTES) await object.write(part.subarray(0, left));
+      await object.finish(fileBytes);
+    }
+  };
+  await Promise.all(Array.from({ length: workers }, lane));
+  const seconds = (performance.now() - begin) / 1000;
+  await storage.close();
+  rmSync(join(settings.externalIODir, '1', 'put'), { recursive: true, force: true });
+  return megabytesPerSecond(result.bytes, seconds);
+}
+
 async function benchBackup(
   cluster: EmbeddedCluster,
   directory: string,
@@ -115,20 +146,22 @@ async function benchBackup(
   const workers = availableParallelism();
   const { uris, storage } = bucketOf(directory);
   const done: (Round & { readonly bytes: number })[] = [];
-  const encodeOnly: number[] = [];
+  const ceilings = { encodeOnly: [] as number[], putOnly: [] as number[] };
   const threads = await encodeThreads(cluster, workers, table.rows * table.valueBytes);
   try {
     for (let round = 0; round < rounds; round++) {
-      encodeOnly.push(await threads.run());
+      ceilings.encodeOnly.push(await threads.run());
       rmSync(join(storage.externalIODir, '1', 'bench'), { recursive: true, force: true });
-      done.push(
-        await timed(() => backup({ source: cluster.source(), into: uris, targets: TARGETS, storage, workers })),
+      const round = await timed(() =>
+        backup({ source: cluster.source(), into: uris, targets: TARGETS, storage, workers }),
       );
+      done.push(round);
+      ceilings.putOnly.push(await putOnly(round.result, directory, workers));
     }
   } finally {
     await threads.close();
   }
-  return rowOf('backup', table, workers, done, encodeOnly);
+  return rowOf('backup', table, workers, done, ceilings);
 }
 
 async function benchRestore(from: string, directory: string, table: TableSize, rounds: number): Promise<FlowRow> {
@@ -145,7 +178,7 @@ async function benchRestore(from: string, directory: string, table: TableSize, r
       rmSync(directory, { recursive: true, force: true });
     }
   }
-  return rowOf('restore', table, workers, done, []);
+  return rowOf('restore', table, workers, done, undefined);
 }
 
 /** Backups and restores of every table size, through the library, over local directories. */

@@ -85,7 +85,8 @@ function flowsHtml(report: Report): string {
   }));
   return `<h2>Whole backup and restore</h2>
 <p>An embedded cluster with one table, snappy, local directories, ${report.flows[0]!.workers} workers; from the call to its result, with
-planning, files made durable, manifest and catalog. The mark is the speed of as many threads that only encode the same rows.</p>
+planning, files made durable, manifest and catalog. The mark is the speed of as many threads that only encode the same rows; “put only” in the table is the
+speed at which the same storage takes files of the same sizes and makes them durable: a backup cannot be faster than either.</p>
 ${barChart('Speed of whole flows', groups, { markName: 'encode only, all workers busy' })}
 <h3>Where the workers spent their time</h3>
 <p>Seconds per stage, summed over workers, mean of the rounds; the largest stage is the bottleneck.</p>

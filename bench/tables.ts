@@ -59,6 +59,7 @@ export function flowTable(rows: readonly FlowRow[]): Table {
       'MB/s',
       'encode only MB/s',
       'of encode only',
+      'put only MB/s',
       'MB per CPU s',
       'seconds per stage, summed over workers',
     ],
@@ -70,6 +71,7 @@ export function flowTable(rows: readonly FlowRow[]): Table {
       spread(row.speed),
       row.encodeOnly === undefined ? '' : spread(row.encodeOnly),
       row.fraction === undefined ? '' : row.fraction.median.toFixed(2),
+      row.putOnly === undefined ? '' : spread(row.putOnly),
       row.perProcessorSecond.median.toFixed(0),
       Object.entries(row.waits)
         .map(([stage, seconds]) => `${stage} ${seconds.toFixed(2)}`)
