@@ -234,7 +234,7 @@ export interface SpanStats {
  */
 export interface NativeStore {
   openStore(directory: string, mapBytes: number): number;
-  /** Closes when the last opener has closed. */
+  /** Closes when the last opener has closed; what was ingested is synced first. A scan that is still open keeps its snapshot. */
   closeStore(store: number): void;
   /** Newest version at or before `asOf`: its timestamp and value; null when none; tombstones are returned (empty value). */
   storeGet(
@@ -244,7 +244,8 @@ export interface NativeStore {
   ): { readonly timestamp: NativeTimestamp; readonly value: Uint8Array } | null;
   /**
    * One atomic, durable transaction: puts of a packed batch (engine keys, any order), user-key spans whose every version
-   * is erased first, and metadata puts (`value` null deletes).
+   * is erased first, and metadata puts (`value` null deletes). It makes earlier ingests durable too, which takes as long as
+   * the disk needs for them: call storeSync in a worker thread before committing on the main thread.
    */
   storeCommit(
     store: number,

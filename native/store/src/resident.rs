@@ -114,10 +114,15 @@ impl Touched {
     /// Gives the pages back when enough was read.
     pub(crate) fn settle(&mut self, mapping: &Mapping) {
         if self.bytes >= FORGET_BYTES {
-            self.bytes = 0;
-            if let Some(range) = self.range.take() {
-                mapping.forget(range);
-            }
+            self.release(mapping);
+        }
+    }
+
+    /// Gives the pages back however few they are: whoever reads in short steps would never read enough in one.
+    pub(crate) fn release(&mut self, mapping: &Mapping) {
+        self.bytes = 0;
+        if let Some(range) = self.range.take() {
+            mapping.forget(range);
         }
     }
 }

@@ -62,6 +62,7 @@ impl Store {
             touched.note(engine, value);
             touched.settle(&self.mapping);
         }
+        touched.release(&self.mapping);
         Ok(stats)
     }
 }

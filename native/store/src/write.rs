@@ -46,6 +46,7 @@ impl Store {
                 writer.unsynced += bytes_between(batch, from, to) as u64;
                 writer.unsynced
             };
+            self.begin_writing();
             self.touch((bytes_between(batch, from, to) / 4) as u64);
             if unsynced >= UNSYNCED_LIMIT {
                 self.sync()?;
