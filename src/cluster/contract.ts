@@ -152,7 +152,10 @@ export interface SinkReport {
 /** Writes in one thread: sorted batches of rewritten keys. */
 export interface RangeWriter {
   write(batch: Batch): void | Promise<void>;
-  /** What was written is durable when this resolves. */
+  /**
+   * Called at the end of a work unit: nothing that was written stays in this writer when it resolves. It need not be durable
+   * before RangeSink.stageDone has resolved, so that a store may sync once for a whole stage.
+   */
   flush(): void | Promise<void>;
   close(): void | Promise<void>;
 }
@@ -165,7 +168,7 @@ export interface RangeSink {
   begin(scope: RestoreScope): Promise<RestoreTicket>;
   /** Where writes run; as RangeSource.scanner. */
   readonly writer: WorkerHalf | RangeWriter;
-  /** Called when a stage's data is durable; after 'zones' the sink re-reads zone configurations for placement. */
+  /** Called when every writer of a stage has flushed; makes its data durable. After 'zones' the sink re-reads zone configurations for placement. */
   stageDone(ticket: RestoreTicket, stage: RestoreStage['name']): Promise<void>;
   /** Makes everything visible in one atomic step. */
   publish(ticket: RestoreTicket): Promise<SinkReport>;

@@ -113,6 +113,7 @@ export class EmbeddedSink implements RangeSink {
 
   async stageDone(ticket: RestoreTicket, stage: RestoreStage['name']): Promise<void> {
     const running = this.#require(ticket);
+    await this.#core.store.syncAside();
     running.done.add(stage);
     const waiting = running.plan.system.find(({ table }) => table.id === SYSTEM_TABLE_IDS.zones);
     if (stage !== 'zones' || waiting === undefined) return;
