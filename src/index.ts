@@ -7,27 +7,10 @@ export {
   type BackupProgress,
   type BackupResult,
   type BucketPlacement,
+  backup,
   type DisplacedRange,
   type PlacementReport,
-  backup,
 } from './backup/index.js';
-export {
-  type RestoreOptions,
-  type RestoreProgress,
-  type RestoreResult,
-  type RestoreWaits,
-  restore,
-} from './restore/index.js';
-export {
-  type ShowOptions,
-  type ShownBackup,
-  type ShownLayer,
-  type ShownObject,
-  listBackups,
-  manifestJson,
-  showBackup,
-} from './verify/index.js';
-export { type InitOptions, type OpenOptions, EmbeddedCluster, initCluster, openCluster } from './cluster/index.js';
 export type {
   BackupScope,
   NodeInfo,
@@ -46,30 +29,47 @@ export type {
   Targets,
   WorkerHalf,
 } from './cluster/contract.js';
-export { bytesValue, valueBytes } from './rows/index.js';
+export { EmbeddedCluster, type InitOptions, initCluster, type OpenOptions, openCluster } from './cluster/index.js';
+export {
+  EXIT_CODES,
+  FAULT_CODES,
+  type FaultClass,
+  type FaultCode,
+  isSpanvaultError,
+  SpanvaultError,
+} from './fault/index.js';
+export {
+  decodeEngineKey,
+  encodeEngineKey,
+  type Locality,
+  parseLocality,
+  printLocality,
+  type Span,
+  type Timestamp,
+} from './keys/index.js';
 export { type Batch, type BatchEntry, iterateBatch, packBatch } from './native/index.js';
+export {
+  type RestoreOptions,
+  type RestoreProgress,
+  type RestoreResult,
+  type RestoreWaits,
+  restore,
+} from './restore/index.js';
+export { bytesValue, valueBytes } from './rows/index.js';
 export {
   type ExternalStorage,
   type ListedObject,
   type ObjectWriter,
+  openStorage,
   type StorageConfig,
   type StorageSettings,
-  openStorage,
 } from './storage/index.js';
 export {
-  type Locality,
-  type Span,
-  type Timestamp,
-  decodeEngineKey,
-  encodeEngineKey,
-  parseLocality,
-  printLocality,
-} from './keys/index.js';
-export {
-  type FaultClass,
-  type FaultCode,
-  EXIT_CODES,
-  FAULT_CODES,
-  SpanvaultError,
-  isSpanvaultError,
-} from './fault/index.js';
+  listBackups,
+  manifestJson,
+  type ShownBackup,
+  type ShownLayer,
+  type ShownObject,
+  type ShowOptions,
+  showBackup,
+} from './verify/index.js';

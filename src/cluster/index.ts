@@ -4,12 +4,12 @@
  * Must not know the backup format: what a backup is made of is decided elsewhere.
  */
 export type * from './contract.js';
-export type { RebalanceReport } from './embedded/placement.js';
-export type { ClusterNode, NodeStatus } from './embedded/nodes.js';
 export type { DropBehaviour } from './embedded/catalog_store.js';
-export type { IndexFingerprint, SelectOptions, TableAccess } from './embedded/table_access.js';
 export { EmbeddedCluster, printClusterId } from './embedded/cluster.js';
-export { type InitOptions, type OpenOptions, initCluster, openCluster } from './embedded/open.js';
+export type { ClusterNode, NodeStatus } from './embedded/nodes.js';
+export { type InitOptions, initCluster, type OpenOptions, openCluster } from './embedded/open.js';
+export type { RebalanceReport } from './embedded/placement.js';
+export type { IndexFingerprint, SelectOptions, TableAccess } from './embedded/table_access.js';
 export {
   type WorkloadFacts,
   type WorkloadName,

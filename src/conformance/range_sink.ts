@@ -1,7 +1,6 @@
 import type { RangeSink, RangeWriter, RestoreScope, RestoreTicket, WorkerHalf } from '../cluster/contract.js';
 import { isSpanvaultError } from '../fault/index.js';
 import {
-  type Timestamp,
   compareBytes,
   compareMvccKeys,
   concatBytes,
@@ -9,6 +8,7 @@ import {
   encodeEngineKey,
   hasPrefix,
   printKey,
+  type Timestamp,
 } from '../keys/index.js';
 import type { Batch } from '../native/contract.js';
 import type { ConformanceRunner } from './storage.js';

@@ -1,17 +1,17 @@
 import type { NodeInfo, RangeScanner, RangeSource, ScanRequest, Targets, WorkerHalf } from '../cluster/contract.js';
 import { isSpanvaultError } from '../fault/index.js';
 import {
-  EMPTY_TIMESTAMP,
-  type Span,
-  type Timestamp,
   compareBytes,
   compareMvccKeys,
   compareTimestamps,
   concatBytes,
   decodeEngineKey,
+  EMPTY_TIMESTAMP,
   nextKey,
   printDecimal,
   printKey,
+  type Span,
+  type Timestamp,
   toHex,
 } from '../keys/index.js';
 import type { ConformanceRunner } from './storage.js';

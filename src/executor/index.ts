@@ -3,5 +3,6 @@
  * cancellation and the progress channel. Today: threads of this process; the interface leaves room for an existing queue.
  * Must not know keys, backups or storage: a task is a module, an export of it and structured-cloneable arguments.
  */
-export { type PoolOptions, type TaskSpec, TaskPool } from './pool.js';
+
 export type { TaskContext } from './context.js';
+export { type PoolOptions, TaskPool, type TaskSpec } from './pool.js';

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import { SpanvaultError, fromWire, throwIfAborted } from '../fault/index.js';
+import { fromWire, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { BYTES_SLOT, CANCEL_SLOT, ENTRIES_SLOT, newRunCounters } from './context.js';
 import { runTask, type TaskReply } from './worker.js';
 

@@ -5,8 +5,8 @@
 export {
   type JobHandle,
   type JobRecord,
+  JobRegistry,
   type JobStatus,
   type JobType,
   type StartedJob,
-  JobRegistry,
 } from './registry.js';

@@ -1,6 +1,6 @@
 import { SpanvaultError } from '../fault/index.js';
 import { compareBytes, concatBytes, printKey } from './bytes.js';
-import { EMPTY_TIMESTAMP, type Timestamp, compareTimestamps, isEmptyTimestamp } from './timestamp.js';
+import { compareTimestamps, EMPTY_TIMESTAMP, isEmptyTimestamp, type Timestamp } from './timestamp.js';
 
 /** A user key with its MVCC version; the empty timestamp means unversioned. */
 export interface MvccKey {

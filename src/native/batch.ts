@@ -1,4 +1,4 @@
-import { SpanvaultError, invariant } from '../fault/index.js';
+import { invariant, SpanvaultError } from '../fault/index.js';
 import type { Batch } from './contract.js';
 
 /** Bytes that a batch can hold: its offsets are 32 bits wide. */

@@ -1,4 +1,4 @@
-import { FAULT_CODES, type FaultCode, type FaultDetails, SpanvaultError, isSpanvaultError } from '../fault/index.js';
+import { FAULT_CODES, type FaultCode, type FaultDetails, isSpanvaultError, SpanvaultError } from '../fault/index.js';
 
 /** Between the sentence and the JSON of the details (native/binding/src/faults.rs). */
 const SEPARATOR = '\u001f';

@@ -1,5 +1,5 @@
 import { SpanvaultError } from '../fault/index.js';
-import { VALUE_TAG, frameValue, valueStart } from './roach_value.js';
+import { frameValue, VALUE_TAG, valueStart } from './roach_value.js';
 
 /** Bytes of a store of one's own as the MVCC value that a backup holds: tag BYTES, checksum not computed (crdb-format.md 4.3). */
 export function bytesValue(data: Uint8Array): Uint8Array {

@@ -1,4 +1,4 @@
-import { type Json, isJsonArray } from './json.js';
+import { isJsonArray, type Json } from './json.js';
 
 /*
  * One SQL value, exact. Plain JavaScript values stand for the common types, tagged objects for the rest:

@@ -1,6 +1,6 @@
 import { SpanvaultError } from '../fault/index.js';
 import type { Datum, Row } from './datum.js';
-import { INTERNAL_FLOAT_DIGITS, floatText } from './float_text.js';
+import { floatText, INTERNAL_FLOAT_DIGITS } from './float_text.js';
 import { Fnv64 } from './fnv.js';
 import { columnOrdinals } from './index_layout.js';
 import type { ColumnType, IndexSchema, TableSchema } from './schema.js';

@@ -1,7 +1,7 @@
 import type { ByteReader } from './byte_reader.js';
 import { ByteWriter } from './byte_writer.js';
 import { readValueDecimal, writeValueDecimal } from './decimal_codec.js';
-import { type Json, type JsonObject, isJsonArray } from './json.js';
+import { isJsonArray, type Json, type JsonObject } from './json.js';
 
 /*
  * JSON binary (crdb-format.md 5.4): container header, one u32 entry per item, data. A number is NSU(length) and the

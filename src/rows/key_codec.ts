@@ -5,17 +5,17 @@ import type { Datum, TaggedDatum } from './datum.js';
 import { readOrderedDecimal, writeOrderedDecimal } from './decimal_codec.js';
 import { readSpatialObject } from './geo.js';
 import { readInet, writeInet } from './inet.js';
-import { readEscaped, readEscapedText, writeBits, writeEscaped, readBits } from './key_bytes.js';
+import { readBits, readEscaped, readEscapedText, writeBits, writeEscaped } from './key_bytes.js';
 import {
   expectMarker,
   readInt,
   readOrderedInterval,
-  readOrderedTimeTz,
   readOrderedTimestamp,
+  readOrderedTimeTz,
   writeInt,
   writeOrderedInterval,
-  writeOrderedTimeTz,
   writeOrderedTimestamp,
+  writeOrderedTimeTz,
 } from './ordered_time.js';
 import {
   box2dDatum,

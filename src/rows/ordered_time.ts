@@ -1,7 +1,7 @@
 import { SpanvaultError } from '../fault/index.js';
 import type { ByteReader } from './byte_reader.js';
 import type { ByteWriter } from './byte_writer.js';
-import type { Datum, IntervalDatum, TimeTzDatum, TimestampDatum } from './datum.js';
+import type { Datum, IntervalDatum, TimestampDatum, TimeTzDatum } from './datum.js';
 import { splitNanos, timestampDatum } from './scalar_codec.js';
 import type { ColumnType } from './schema.js';
 

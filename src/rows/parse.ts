@@ -5,7 +5,7 @@ import { parseInet } from './inet.js';
 import { parseJson } from './json_parse.js';
 import { parseArrayText } from './parse_array.js';
 import { parseInterval } from './parse_interval.js';
-import { parseDate, parseTime, parseTimeTz, parseTimestamp } from './parse_time.js';
+import { parseDate, parseTime, parseTimestamp, parseTimeTz } from './parse_time.js';
 import { type ColumnType, TYPE_FAMILY, TYPE_OID } from './schema.js';
 import { typeName } from './type_name.js';
 

@@ -3,7 +3,7 @@ import { printKey } from '../keys/index.js';
 import type { Batch } from '../native/contract.js';
 import { ByteReader } from './byte_reader.js';
 import type { Datum, Row } from './datum.js';
-import { INTERLEAVED_SENTINEL, IndexLayout, columnOrdinals, readFamilySuffix } from './index_layout.js';
+import { columnOrdinals, INTERLEAVED_SENTINEL, IndexLayout, readFamilySuffix } from './index_layout.js';
 import { VALUE_TAG, valueStart } from './roach_value.js';
 import type { IndexSchema, TableSchema } from './schema.js';
 import { readSingleValue } from './single_value.js';

@@ -1,8 +1,8 @@
 import { SpanvaultError } from '../fault/index.js';
 import { ByteWriter } from './byte_writer.js';
-import { type Datum, type Row, isComposite } from './datum.js';
-import { IndexLayout, columnOrdinals, familySuffix } from './index_layout.js';
-import { VALUE_TAG, frameValue } from './roach_value.js';
+import { type Datum, isComposite, type Row } from './datum.js';
+import { columnOrdinals, familySuffix, IndexLayout } from './index_layout.js';
+import { frameValue, VALUE_TAG } from './roach_value.js';
 import type { ColumnType, FamilySchema, IndexSchema, TableSchema } from './schema.js';
 import { writeSingleValue } from './single_value.js';
 import { writeColumnValue } from './value_codec.js';

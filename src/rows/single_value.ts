@@ -9,11 +9,11 @@ import { readInet, writeInet } from './inet.js';
 import { readJson, writeJson } from './json_codec.js';
 import {
   readOrderedInterval,
-  readOrderedTimeTz,
   readOrderedTimestamp,
+  readOrderedTimeTz,
   writeOrderedInterval,
-  writeOrderedTimeTz,
   writeOrderedTimestamp,
+  writeOrderedTimeTz,
 } from './ordered_time.js';
 import { VALUE_TAG } from './roach_value.js';
 import { box2dDatum, bytesDatum, intOrUnknown, readBitWords, unknownDatum, writeBitWords } from './scalar_codec.js';

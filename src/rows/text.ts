@@ -6,7 +6,7 @@ import { floatElementText, floatPlainText, floatText } from './float_text.js';
 import { inetText } from './inet.js';
 import { jsonText } from './json.js';
 import { type ColumnType, TYPE_FAMILY } from './schema.js';
-import { dateText, intervalText, timeText, timeTzText, timestampText } from './time_text.js';
+import { dateText, intervalText, timestampText, timeText, timeTzText } from './time_text.js';
 
 /**
  * The text that CockroachDB's `datum::STRING` prints; NULL is the bare word. `type` matters only for vectors

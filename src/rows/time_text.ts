@@ -1,4 +1,4 @@
-import { DATE_MAX, DATE_MIN, type IntervalDatum, type TimeTzDatum, type TimestampDatum } from './datum.js';
+import { DATE_MAX, DATE_MIN, type IntervalDatum, type TimestampDatum, type TimeTzDatum } from './datum.js';
 
 /*
  * Dates, times and intervals as CockroachDB's cast to STRING prints them, in UTC. The calendar is proleptic Gregorian

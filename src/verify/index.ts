@@ -3,12 +3,13 @@
  * nothing into a store.
  * Must not parse text, render, or write anything.
  */
+
+export { manifestJson } from './manifest_json.js';
 export {
-  type ShowOptions,
+  listBackups,
   type ShownBackup,
   type ShownLayer,
   type ShownObject,
-  listBackups,
+  type ShowOptions,
   showBackup,
 } from './show.js';
-export { manifestJson } from './manifest_json.js';

@@ -1,17 +1,17 @@
 import { Catalog, type Descriptor, decodeDescriptor, tableSpan } from '../catalog/index.js';
 import {
-  type OpenedBackup,
-  type OpenedLayer,
   listFulls,
   missingFiles,
   missingFilesError,
+  type OpenedBackup,
+  type OpenedLayer,
   openBackup,
   parseSourceUris,
   storeOf,
 } from '../collection/index.js';
-import { type Timestamp, compareBytes, isEmptyTimestamp } from '../keys/index.js';
+import { compareBytes, isEmptyTimestamp, type Timestamp } from '../keys/index.js';
 import type { FileRecord, Manifest } from '../manifest/index.js';
-import { type StorageSettings, openStorage } from '../storage/index.js';
+import { openStorage, type StorageSettings } from '../storage/index.js';
 
 export interface ShowOptions {
   /** 'LATEST', a subdirectory, or undefined when the URIs name the backup's own directory. */

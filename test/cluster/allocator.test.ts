@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseConstraints, parseLeasePreferences } from '#src/catalog/index.js';
-import { type PlacementRule, allocate, satisfiable, wantedLocality } from '#src/cluster/embedded/allocator.js';
+import { allocate, type PlacementRule, satisfiable, wantedLocality } from '#src/cluster/embedded/allocator.js';
 import type { ClusterNode } from '#src/cluster/embedded/nodes.js';
 import { parseLocality, printLocality } from '#src/keys/index.js';
 

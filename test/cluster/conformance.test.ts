@@ -1,15 +1,15 @@
 import { describe, it } from 'vitest';
 import { BANK_TABLE, indexPrefix, tableIndexSpans, tableSpan } from '#src/catalog/index.js';
-import { type EmbeddedCluster, type RestoreScope, workloadInit } from '#src/cluster/index.js';
-import { packPairs } from '#src/cluster/embedded/packed_batch.js';
 import { readEntries } from '#src/cluster/embedded/entries.js';
+import { packPairs } from '#src/cluster/embedded/packed_batch.js';
+import { type EmbeddedCluster, type RestoreScope, workloadInit } from '#src/cluster/index.js';
 import {
-  type SinkUnderTest,
-  type SourceUnderTest,
   rangeSinkConformance,
   rangeSourceConformance,
+  type SinkUnderTest,
+  type SourceUnderTest,
 } from '#src/conformance/index.js';
-import { MAX_TIMESTAMP, type Span, concatBytes, fromHex, toHex } from '#src/keys/index.js';
+import { concatBytes, fromHex, MAX_TIMESTAMP, type Span, toHex } from '#src/keys/index.js';
 import { MemoryStore, printVersions } from './memory_store.js';
 import { temporaryCluster } from './temporary_cluster.js';
 

@@ -1,21 +1,19 @@
-import {
-  concatBytes,
-  compareMvccKeys,
-  decodeEngineKey,
-  encodeEngineKey,
-  type Span,
-  type Timestamp,
-} from '#src/keys/index.js';
+import type { RangeScan, RangeSink, RangeSource, RestoreTicket, ScanRequest, Targets } from '#src/cluster/index.js';
+import { SpanvaultError } from '#src/fault/index.js';
 import {
   compareBytes,
+  compareMvccKeys,
   compareTimestamps,
+  concatBytes,
   containsKey,
+  decodeEngineKey,
+  encodeEngineKey,
   equalBytes,
   isEmptyTimestamp,
   mergeSpans,
+  type Span,
+  type Timestamp,
 } from '#src/keys/index.js';
-import { SpanvaultError } from '#src/fault/index.js';
-import type { RangeScan, RangeSink, RangeSource, RestoreTicket, ScanRequest, Targets } from '#src/cluster/index.js';
 
 interface Version {
   readonly key: Uint8Array;

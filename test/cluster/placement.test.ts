@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { BANK_TABLE, type ZoneChange, indexPrefix, tableSpan } from '#src/catalog/index.js';
-import { type EmbeddedCluster, type RangeInfo, workloadInit } from '#src/cluster/index.js';
+import { BANK_TABLE, indexPrefix, tableSpan, type ZoneChange } from '#src/catalog/index.js';
 import { readEntries } from '#src/cluster/embedded/entries.js';
-import { MAX_TIMESTAMP, concatBytes, fromHex, hasPrefix, parseLocality, printLocality } from '#src/keys/index.js';
+import { type EmbeddedCluster, type RangeInfo, workloadInit } from '#src/cluster/index.js';
+import { concatBytes, fromHex, hasPrefix, MAX_TIMESTAMP, parseLocality, printLocality } from '#src/keys/index.js';
 import { temporaryCluster } from './temporary_cluster.js';
 
 const disposals: (() => Promise<void>)[] = [];

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { BANK_TABLE, type TableSpec, type ZoneRow, decodeZone, parseNamePattern } from '#src/catalog/index.js';
-import { type EmbeddedCluster, workloadInit } from '#src/cluster/index.js';
+import { BANK_TABLE, decodeZone, parseNamePattern, type TableSpec, type ZoneRow } from '#src/catalog/index.js';
 import { movrUuid } from '#src/cluster/embedded/workload/movr_data.js';
+import { type EmbeddedCluster, workloadInit } from '#src/cluster/index.js';
 import type { Datum } from '#src/rows/index.js';
 import { collect, temporaryCluster } from './temporary_cluster.js';
 

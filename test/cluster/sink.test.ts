@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { BANK_TABLE } from '#src/catalog/index.js';
 import { readEntries } from '#src/cluster/embedded/entries.js';
-import { openWriter } from '#src/cluster/embedded/write_worker.js';
 import { PackedBatch } from '#src/cluster/embedded/packed_batch.js';
+import { openWriter } from '#src/cluster/embedded/write_worker.js';
 import {
   type EmbeddedCluster,
   type RestoreScope,
@@ -12,8 +12,8 @@ import {
   type Targets,
   workloadInit,
 } from '#src/cluster/index.js';
-import { MAX_TIMESTAMP, concatBytes, hasPrefix, parseLocality } from '#src/keys/index.js';
-import { THREE_REGIONS, collect, temporaryCluster } from './temporary_cluster.js';
+import { concatBytes, hasPrefix, MAX_TIMESTAMP, parseLocality } from '#src/keys/index.js';
+import { collect, THREE_REGIONS, temporaryCluster } from './temporary_cluster.js';
 
 const disposals: (() => Promise<void>)[] = [];
 afterEach(async () => {

@@ -1,14 +1,14 @@
 import {
   type Batch,
+  bytesValue,
+  decodeEngineKey,
+  encodeEngineKey,
+  iterateBatch,
   type RangeInfo,
   type RangeScan,
   type RangeSink,
   type RangeSource,
   type Span,
-  bytesValue,
-  decodeEngineKey,
-  encodeEngineKey,
-  iterateBatch,
   valueBytes,
 } from '#src/index.js';
 

@@ -1,5 +1,5 @@
 // Tasks for the pool's tests: plain functions of `(args, context)`.
-import { writeFileSync, existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 
 export async function double(args, context) {
   context.progress(args.value, 1);

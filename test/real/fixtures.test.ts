@@ -6,8 +6,8 @@ import { type Catalog, type Descriptor, rewriteDescriptors } from '#src/catalog/
 import type { EmbeddedCluster, Targets } from '#src/cluster/index.js';
 import { openBackup } from '#src/collection/index.js';
 import { EMPTY_TIMESTAMP } from '#src/keys/index.js';
-import { datumText } from '#src/rows/index.js';
 import { restore } from '#src/restore/index.js';
+import { datumText } from '#src/rows/index.js';
 import { type ShownObject, showBackup } from '#src/verify/index.js';
 import {
   BARE,

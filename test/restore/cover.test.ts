@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Span, compareBytes, mergeSpans } from '#src/keys/index.js';
+import { compareBytes, mergeSpans, type Span } from '#src/keys/index.js';
 import { type CoverLayer, coverSpans } from '#src/restore/cover.js';
 import { runScript } from '../support/datadriven.js';
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type ColumnType, type Datum, TYPE_FAMILY, makeDecimal, makeJsonObject, type Json } from '#src/rows/index.js';
+import { type ColumnType, type Datum, type Json, makeDecimal, makeJsonObject, TYPE_FAMILY } from '#src/rows/index.js';
 
 /** A column type with an arbitrary of its non-NULL datums. */
 export interface TypeCase {

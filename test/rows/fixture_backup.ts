@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { prefixEnd } from '#src/keys/index.js';
@@ -6,12 +6,12 @@ import {
   type ColumnSchema,
   type ColumnType,
   type IndexSchema,
+  indexPrefix,
   type Row,
   RowDecoder,
   type TableSchema,
-  indexPrefix,
 } from '#src/rows/index.js';
-import { type SstEntry, readSst } from './fixture_sst.js';
+import { readSst, type SstEntry } from './fixture_sst.js';
 
 /*
  * Table schemas and entries of a fixture backup, read with a tiny protobuf reader: row tests stand below the catalog.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toHex } from '#src/keys/index.js';
 import { type Row, RowEncoder, type TableSchema, verifyValueChecksum } from '#src/rows/index.js';
-import { type FixtureBackup, entriesOf, hasFixtures, readFixture, rowsOf } from './fixture_backup.js';
+import { entriesOf, type FixtureBackup, hasFixtures, readFixture, rowsOf } from './fixture_backup.js';
 
 const BACKUPS = [
   'v1.0.7',

@@ -6,18 +6,18 @@ import {
   type ColumnSchema,
   type ColumnType,
   type Datum,
+  datumText,
   IndexLayout,
   type IndexSchema,
+  parseDatum,
   type Row,
   RowDecoder,
   RowEncoder,
-  TYPE_FAMILY,
   type TableSchema,
-  datumText,
-  parseDatum,
+  TYPE_FAMILY,
 } from '#src/rows/index.js';
-import { hasFixtures, readFixture, rowsOf } from './fixture_backup.js';
 import { TYPES } from './arbitraries.js';
+import { hasFixtures, readFixture, rowsOf } from './fixture_backup.js';
 
 const int8: ColumnType = { family: TYPE_FAMILY.int, width: 64, precision: 0, oid: 20, locale: '' };
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Fingerprint, datumText, fingerprintIndexes } from '#src/rows/index.js';
+import { datumText, Fingerprint, fingerprintIndexes } from '#src/rows/index.js';
 import { parseCsv } from './csv.js';
 import { FIXTURES, hasFixtures, readFixture, rowsOf } from './fixture_backup.js';
 

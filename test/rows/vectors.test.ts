@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '#src/keys/index.js';
 import { ByteReader } from '#src/rows/byte_reader.js';
 import { ByteWriter } from '#src/rows/byte_writer.js';
+import { parseDecimal } from '#src/rows/decimal.js';
 import {
   readOrderedDecimal,
   readValueDecimal,
@@ -11,14 +12,13 @@ import {
 import {
   type ColumnType,
   type Datum,
-  type KeyDirection,
-  TYPE_FAMILY,
   datumText,
   frameValue,
+  type KeyDirection,
   parseDatum,
+  TYPE_FAMILY,
 } from '#src/rows/index.js';
 import { readKeyDatum, writeKeyDatum } from '#src/rows/key_codec.js';
-import { parseDecimal } from '#src/rows/decimal.js';
 
 function type(family: number, more: Partial<ColumnType> = {}): ColumnType {
   return { family, width: 0, precision: 0, oid: 0, locale: '', ...more };

@@ -1,5 +1,5 @@
-import { type ConstraintGroup, type ZoneConstraint, nodeSatisfies, printConstraint } from '../../catalog/index.js';
-import { type Locality, type Tier, sharedTiers } from '../../keys/index.js';
+import { type ConstraintGroup, nodeSatisfies, printConstraint, type ZoneConstraint } from '../../catalog/index.js';
+import { type Locality, sharedTiers, type Tier } from '../../keys/index.js';
 import type { ClusterNode } from './nodes.js';
 
 /** What a zone configuration asks of the placement of a range, inheritance resolved. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { type Table, type Zones, decodeDescriptor, tableSchema, tableSpan } from '../../catalog/index.js';
+import { decodeDescriptor, type Table, tableSchema, tableSpan, type Zones } from '../../catalog/index.js';
 import { throwIfAborted } from '../../fault/index.js';
-import { type Timestamp, compareBytes } from '../../keys/index.js';
+import { compareBytes, type Timestamp } from '../../keys/index.js';
 import { type Row, RowEncoder, type RowEntry } from '../../rows/index.js';
 import type { ClusterCore } from './core.js';
 import { closedJournal, journalRecord, rollbackJournal } from './journal.js';

@@ -2,17 +2,17 @@ import {
   type Catalog,
   type Database,
   type Descriptor,
-  FIRST_USER_ID,
-  SYSTEM_DATABASE_ID,
-  TIME_FIELDS,
-  type Table,
-  type UserType,
-  WRAPPER_FIELDS,
   decodeDescriptor,
   editMessage,
+  FIRST_USER_ID,
   readFields,
   readVarint,
+  SYSTEM_DATABASE_ID,
+  type Table,
+  TIME_FIELDS,
   tableDependencies,
+  type UserType,
+  WRAPPER_FIELDS,
 } from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
 import { MAX_TIMESTAMP, type Timestamp } from '../../keys/index.js';

@@ -1,21 +1,21 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  type Catalog,
-  type Database,
-  type Table,
-  type TableSpec,
-  type ZoneChange,
-  type ZoneTarget,
-  type ZoneText,
   buildDatabase,
   buildTables,
+  type Catalog,
   configureZone,
+  type Database,
   decodeDescriptor,
   findTable,
   parseNamePattern,
   showZone,
   showZones,
+  type Table,
+  type TableSpec,
+  type ZoneChange,
+  type ZoneTarget,
+  type ZoneText,
 } from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
 import { type Locality, type Span, type Timestamp, toHex } from '../../keys/index.js';

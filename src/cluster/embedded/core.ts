@@ -1,10 +1,10 @@
 import type { Catalog, Descriptor, Zones } from '../../catalog/index.js';
-import { type Span, type Timestamp, compareBytes, rowPrefix } from '../../keys/index.js';
+import { compareBytes, rowPrefix, type Span, type Timestamp } from '../../keys/index.js';
 import type { CatalogStore } from './catalog_store.js';
 import type { HybridClock } from './hlc.js';
 import type { NodeRegistry } from './nodes.js';
 import { PackedBatch } from './packed_batch.js';
-import { type PlacedRanges, type RebalanceReport, place, recut } from './placement.js';
+import { type PlacedRanges, place, type RebalanceReport, recut } from './placement.js';
 import { type RangeRecord, rangeIndexAt, splitRanges } from './range_map.js';
 import type { RangeRegistry } from './ranges.js';
 import type { EmbeddedStore, MetaPut } from './store.js';

@@ -1,9 +1,9 @@
 import {
   Catalog,
   type Descriptor,
+  decodeDescriptor,
   PUBLIC_SCHEMA_ID,
   SYSTEM_TABLE_IDS,
-  decodeDescriptor,
   systemDescriptors,
   tableSchema,
   tableSpan,

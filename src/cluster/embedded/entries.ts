@@ -1,4 +1,4 @@
-import { type Span, type Timestamp, decodeEngineKey } from '../../keys/index.js';
+import { decodeEngineKey, type Span, type Timestamp } from '../../keys/index.js';
 import type { EmbeddedStore } from './store.js';
 
 /** One key's newest version at the time of a read. */

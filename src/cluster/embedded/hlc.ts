@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EMPTY_TIMESTAMP, MAX_TIMESTAMP, type Timestamp, compareTimestamps, nextTimestamp } from '../../keys/index.js';
+import { compareTimestamps, EMPTY_TIMESTAMP, MAX_TIMESTAMP, nextTimestamp, type Timestamp } from '../../keys/index.js';
 import type { EmbeddedStore, MetaPut } from './store.js';
 
 const CLOCK_KEY = 'clock';

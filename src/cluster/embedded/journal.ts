@@ -1,4 +1,4 @@
-import { type Span, fromHex, toHex } from '../../keys/index.js';
+import { fromHex, type Span, toHex } from '../../keys/index.js';
 import type { ClusterCore } from './core.js';
 import type { MetaPut } from './store.js';
 

@@ -1,4 +1,4 @@
-import { type Timestamp, encodeVersion } from '../../keys/index.js';
+import { encodeVersion, type Timestamp } from '../../keys/index.js';
 import type { Batch } from '../../native/contract.js';
 
 const INITIAL_BYTES = 64 * 1024;

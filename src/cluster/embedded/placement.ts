@@ -1,15 +1,15 @@
-import { type Catalog, type Table, dataIndexes, indexKeyPrefix, tableSpan } from '../../catalog/index.js';
-import { type Span, compareBytes, toHex } from '../../keys/index.js';
+import { type Catalog, dataIndexes, indexKeyPrefix, type Table, tableSpan } from '../../catalog/index.js';
+import { compareBytes, type Span, toHex } from '../../keys/index.js';
 import {
+  allocate,
   type NodeLoad,
   type Placement,
   type SatisfiableRule,
-  allocate,
   satisfiable,
   wantedLocality,
 } from './allocator.js';
 import type { ClusterNode } from './nodes.js';
-import { MAX_KEY, MIN_KEY, type RangeRecord, mergeRanges, splitRanges } from './range_map.js';
+import { MAX_KEY, MIN_KEY, mergeRanges, type RangeRecord, splitRanges } from './range_map.js';
 import type { ZoneRules, ZoneSegment } from './zone_rules.js';
 
 /** What re-placing ranges did. */

@@ -1,4 +1,4 @@
-import { type Span, compareBytes, containsKey, toHex } from '../../keys/index.js';
+import { compareBytes, containsKey, type Span, toHex } from '../../keys/index.js';
 import type { Placement } from './allocator.js';
 
 /** Why a range begins where it does: only 'boundary' splits go away by themselves while their table lives. */

@@ -1,6 +1,6 @@
 import { SpanvaultError } from '../../fault/index.js';
-import { type Span, compareBytes, fromHex, overlaps, toHex } from '../../keys/index.js';
-import { MAX_KEY, MIN_KEY, type RangeRecord, type SplitCause, equalRecords, rangeIndexAt } from './range_map.js';
+import { compareBytes, fromHex, overlaps, type Span, toHex } from '../../keys/index.js';
+import { equalRecords, MAX_KEY, MIN_KEY, type RangeRecord, rangeIndexAt, type SplitCause } from './range_map.js';
 import type { EmbeddedStore, MetaPut } from './store.js';
 
 const RANGE_PREFIX = 'range/';

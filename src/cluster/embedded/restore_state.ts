@@ -1,17 +1,17 @@
 import {
   Catalog,
-  SYSTEM_DATABASE_ID,
-  type Table,
-  indexPrefix,
+  type CatalogTargets,
   dataIndexes,
+  indexPrefix,
   planRestore,
   requireEmptyCluster,
   resolveTargets,
+  SYSTEM_DATABASE_ID,
+  type Table,
   tableSpan,
-  type CatalogTargets,
 } from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
-import { type Span, type Timestamp, mergeSpans } from '../../keys/index.js';
+import { mergeSpans, type Span, type Timestamp } from '../../keys/index.js';
 import type { RestoreScope } from '../contract.js';
 import type { ClusterNode } from './nodes.js';
 

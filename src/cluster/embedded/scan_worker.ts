@@ -1,5 +1,5 @@
-import { native } from '../../native/index.js';
 import { isEmptyTimestamp } from '../../keys/index.js';
+import { native } from '../../native/index.js';
 import type { RangeScan, RangeScanner, ScanRequest } from '../contract.js';
 
 /** What a worker thread needs to reach the store; the native module keeps one registry of open stores per process. */

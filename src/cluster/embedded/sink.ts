@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import {
   Catalog,
   type Descriptor,
-  SYSTEM_TABLE_IDS,
   decodeDescriptor,
   indexSpans,
+  SYSTEM_TABLE_IDS,
   tableSchema,
   tableSpan,
 } from '../../catalog/index.js';
-import { SpanvaultError, invariant } from '../../fault/index.js';
-import { MAX_TIMESTAMP, type Span, concatBytes, printSpan } from '../../keys/index.js';
+import { invariant, SpanvaultError } from '../../fault/index.js';
+import { concatBytes, MAX_TIMESTAMP, printSpan, type Span } from '../../keys/index.js';
 import type {
   NodeInfo,
   RangeSink,
@@ -23,7 +23,7 @@ import type { ClusterCore } from './core.js';
 import { readEntries } from './entries.js';
 import { journalRecord, rollbackJournal } from './journal.js';
 import { type KeyValue, packPairs } from './packed_batch.js';
-import { type RestorePlanned, planIntoCluster } from './restore_state.js';
+import { planIntoCluster, type RestorePlanned } from './restore_state.js';
 import { storeAddress } from './source.js';
 import { zonesOf } from './zone_store.js';
 

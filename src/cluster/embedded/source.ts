@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type CatalogTargets, indexSpans, resolveTargets } from '../../catalog/index.js';
-import { type Span, type Timestamp, mergeSpans } from '../../keys/index.js';
+import { mergeSpans, type Span, type Timestamp } from '../../keys/index.js';
 import type { BackupScope, NodeInfo, RangeInfo, RangeSource, Targets, WorkerHalf } from '../contract.js';
 import type { ClusterCore } from './core.js';
 import { wantedLocalityAt } from './placement.js';

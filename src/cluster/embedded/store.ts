@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpanvaultError } from '../../fault/index.js';
-import { type Span, type Timestamp, printKey } from '../../keys/index.js';
+import { printKey, type Span, type Timestamp } from '../../keys/index.js';
 import type { Batch, NativeScan, NativeScanOptions, SpanStats } from '../../native/contract.js';
 import { native } from '../../native/index.js';
 

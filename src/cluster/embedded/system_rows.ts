@@ -1,6 +1,6 @@
-import { type Catalog, SYSTEM_TABLE_IDS, initialZoneRows, tableSchema } from '../../catalog/index.js';
+import { type Catalog, initialZoneRows, SYSTEM_TABLE_IDS, tableSchema } from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
-import { type Timestamp, fromHex } from '../../keys/index.js';
+import { fromHex, type Timestamp } from '../../keys/index.js';
 import { type Datum, type Decimal, type Row, RowEncoder } from '../../rows/index.js';
 import type { KeyValue } from './packed_batch.js';
 

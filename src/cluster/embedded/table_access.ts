@@ -1,27 +1,27 @@
 import {
   type Catalog,
-  SYSTEM_DATABASE_ID,
-  SYSTEM_TABLE_IDS,
-  type Table,
   dataIndexes,
   indexKeyPrefix,
   indexPrefix,
   prefixSpan,
+  SYSTEM_DATABASE_ID,
+  SYSTEM_TABLE_IDS,
+  type Table,
   tableSchema,
 } from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
-import { type Span, type Timestamp, concatBytes, hasPrefix } from '../../keys/index.js';
+import { concatBytes, hasPrefix, type Span, type Timestamp } from '../../keys/index.js';
 import { ByteWriter } from '../../rows/byte_writer.js';
 import {
   type Datum,
   Fingerprint,
+  fingerprintIndexes,
   type IndexSchema,
   type Row,
   RowDecoder,
   RowEncoder,
   type RowEntry,
   type TableSchema,
-  fingerprintIndexes,
 } from '../../rows/index.js';
 import { writeKeyDatum } from '../../rows/key_codec.js';
 import type { PackedBatch } from './packed_batch.js';

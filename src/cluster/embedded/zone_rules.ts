@@ -1,13 +1,13 @@
 import {
   type Catalog,
+  isPlaceholder,
   NAMED_ZONE_IDS,
+  subzoneTarget,
   type ZoneConfig,
   type Zones,
-  isPlaceholder,
-  subzoneTarget,
   zoneTargetText,
 } from '../../catalog/index.js';
-import { type Span, compareBytes, compareSpans, fromHex, subtractSpans } from '../../keys/index.js';
+import { compareBytes, compareSpans, fromHex, type Span, subtractSpans } from '../../keys/index.js';
 import type { PlacementRule } from './allocator.js';
 import { MAX_KEY, MIN_KEY } from './range_map.js';
 

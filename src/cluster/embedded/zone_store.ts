@@ -1,12 +1,12 @@
 import {
   type Catalog,
+  encodeZone,
   SYSTEM_TABLE_IDS,
   type Table,
-  type ZoneRow,
-  Zones,
-  encodeZone,
   tableSchema,
   tableSpan,
+  type ZoneRow,
+  Zones,
 } from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
 import { MAX_TIMESTAMP, type Timestamp } from '../../keys/index.js';

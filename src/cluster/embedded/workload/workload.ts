@@ -1,18 +1,18 @@
 import {
   BANK_TABLE,
+  buildTables,
+  configureZone,
   type Database,
+  decodeDescriptor,
   KV_TABLE,
   MOVR_PARTITIONS,
   MOVR_REGIONS,
   MOVR_TABLES,
   MOVR_TABLES_PLAIN,
+  partitionNames,
   type Table,
   type TableSpec,
   type Zones,
-  buildTables,
-  configureZone,
-  decodeDescriptor,
-  partitionNames,
 } from '../../../catalog/index.js';
 import { SpanvaultError } from '../../../fault/index.js';
 import { parseLocality } from '../../../keys/index.js';
