@@ -40,17 +40,23 @@ async function readNewest(root: ExternalStorage): Promise<Uint8Array | undefined
 
 /**
  * Points LATEST to a full backup that is whole: the newest-first file of 22.1 and later, then the plain file that older
- * versions and http storage read. When the second fails, the first is taken back before the error goes on.
+ * versions and http storage read. When one fails, both are put back as they were before the error goes on: a write that is
+ * reported as failed may have happened.
  * @param wall completion time in nanoseconds since 1970
  */
 export async function writeLatest(root: ExternalStorage, subdir: string, wall: bigint): Promise<void> {
   const bytes = new Uint8Array(Buffer.from(subdir));
   const name = LATEST_DIRECTORY + latestName(wall);
+  const before = await readIfThere(root, LATEST_FILE);
+  let plainTouched = false;
   try {
     await root.write(name, bytes);
+    plainTouched = true;
     await root.write(LATEST_FILE, bytes);
   } catch (error) {
-    await Promise.allSettled([root.delete(name)]);
+    const plain = async (): Promise<void> =>
+      before === undefined ? root.delete(LATEST_FILE) : root.write(LATEST_FILE, before);
+    await Promise.allSettled([root.delete(name), plainTouched ? plain() : undefined]);
     throw error;
   }
 }

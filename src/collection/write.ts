@@ -69,11 +69,12 @@ export async function claimBackup(request: ClaimRequest): Promise<BackupTarget> 
   try {
     await refuseUsed(storage, undefined);
     const own = lockName(request.jobId);
-    await storage.write(own, new Uint8Array(Buffer.from(LOCK_CONTENT)));
     try {
+      await storage.write(own, new Uint8Array(Buffer.from(LOCK_CONTENT)));
       // Looking again after writing: of two runs that both saw an empty directory, none goes on unaware of the other.
       await refuseUsed(storage, own);
     } catch (error) {
+      // A write that is reported as failed may have happened.
       await Promise.allSettled([storage.delete(own)]);
       throw error;
     }
