@@ -1,8 +1,11 @@
 //! Checksums of the formats: CRC-32C (Castagnoli) with LevelDB's mask for blocks, CRC-32 IEEE for values.
 //!
-//! Owns the choice of kernel: the `crc-fast` crate picks the widest instructions of the processor at run time.
+//! Owns the choice of kernel: the `crc-fast` crate picks the widest instructions of the processor at run time,
+//! and short inputs of CRC-32 IEEE go to [`crate::crc32_short`].
 
 use crc_fast::{CrcAlgorithm, Digest};
+
+use crate::crc32_short::{self, SHORT_BYTES};
 
 /// CRC-32C of `bytes`.
 #[inline]
@@ -18,11 +21,18 @@ pub fn crc32c_append(before: u32, bytes: &[u8]) -> u32 {
 /// CRC-32 IEEE (zlib's polynomial) of `bytes`.
 #[inline]
 pub fn crc32_ieee(bytes: &[u8]) -> u32 {
+    if bytes.len() <= SHORT_BYTES {
+        return crc32_short::append(0, bytes);
+    }
     crc_fast::crc32_iso_hdlc(bytes)
 }
 
 /// CRC-32 IEEE of what had CRC `before`, followed by `bytes`; `before` 0 begins.
+#[inline]
 pub fn crc32_ieee_append(before: u32, bytes: &[u8]) -> u32 {
+    if bytes.len() <= SHORT_BYTES {
+        return crc32_short::append(before, bytes);
+    }
     append(CrcAlgorithm::Crc32IsoHdlc, before, bytes)
 }
 

@@ -11,6 +11,7 @@ pub mod bounds;
 pub mod checksum;
 pub mod codec;
 pub mod columnar;
+mod crc32_short;
 pub mod cursor;
 mod data_block;
 pub mod emit;
