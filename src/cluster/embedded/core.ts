@@ -20,8 +20,8 @@ export interface Pending {
   readonly zones: Zones | undefined;
 }
 
-/** Bytes that one step of counting a range visits. */
-const COUNT_STEP_BYTES = 8 * 1024 * 1024;
+/** Bytes that one step of counting a range visits: a millisecond or two of the main thread. */
+const COUNT_STEP_BYTES = 2 * 1024 * 1024;
 
 /** The parts of an open cluster, and what must happen together when one of them changes. */
 export class ClusterCore {
