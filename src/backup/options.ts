@@ -41,6 +41,8 @@ export interface BackupOptions {
   readonly batchBytes?: number;
   /** Version that the manifest names: the active version of the cluster that is to restore it. @defaultValue 23.1 */
   readonly clusterVersion?: string;
+  /** Names the lock file; default: a new id of the same kind as CockroachDB's. */
+  readonly jobId?: bigint;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: BackupProgress) => void;
 }

@@ -119,7 +119,7 @@ function planRun(
 
 async function claimAndExport(run: Run): Promise<Omit<BackupResult, 'seconds'>> {
   const { options, endTime } = run;
-  const jobId = uniqueInt(ticks.reserve(run.options.source.now().wall), options.source.coordinator);
+  const jobId = options.jobId ?? uniqueInt(ticks.reserve(options.source.now().wall), options.source.coordinator);
   const target = await claimBackup({ uris: run.uris, settings: options.storage ?? {}, endTime, jobId: String(jobId) });
   try {
     const { files, waits } = await exportAll(run, target);

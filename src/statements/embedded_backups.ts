@@ -52,6 +52,7 @@ export class EmbeddedBackups {
       targets: targetsOf(request.targets, request.currentDatabase),
       asOf: request.asOf,
       storage,
+      jobId: control.jobId,
       signal: control.signal,
       onProgress: (progress) => control.onProgress(fractionOf(progress)),
     });

@@ -33,6 +33,8 @@ export interface Progress {
 
 /** What every long call takes. */
 export interface Control {
+  /** Id that the operation's job is known by; names the lock of a backup. */
+  readonly jobId: bigint;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
 }

@@ -2,7 +2,7 @@ import type { PlacementReport } from '../backup/index.js';
 import { SpanvaultError } from '../fault/index.js';
 import { printTimestamp } from '../keys/index.js';
 import { resolveAsOf } from './as_of.js';
-import type { Progress, ShownObject, ShowRequest, WorkCounts } from './engine.js';
+import type { Control, ShownObject, ShowRequest, WorkCounts } from './engine.js';
 import { refuseLaterOptions } from './options.js';
 import { printStatement } from './print.js';
 import { type Column, columns, numberCell, type Result, type Row, rowsResult } from './result.js';
@@ -92,16 +92,14 @@ async function runJob(
   type: 'BACKUP' | 'RESTORE',
   statement: BackupStatement | RestoreStatement,
   signal: AbortSignal,
-  operation: (control: {
-    readonly signal: AbortSignal;
-    readonly onProgress: (progress: Progress) => void;
-  }) => Promise<Done>,
+  operation: (control: Control) => Promise<Done>,
 ): Promise<Result> {
   const job = session.jobs.start(
     type,
     printStatement(statement),
     (handle) =>
       operation({
+        jobId: handle.jobId,
         signal: handle.signal,
         onProgress: (progress) => {
           handle.setFraction(progress.fraction);
