@@ -44,6 +44,8 @@ export interface ExportTaskResult {
   readonly waits: ExportWaits;
 }
 
+/** Bytes of a version in an engine key, without a logical part: progress counts keys and values as manifests do. */
+const VERSION_BYTES = 10;
 /** Most entries of one batch: offsets stay below 1 MiB. */
 const BATCH_ENTRIES = 64 * 1024;
 
@@ -148,7 +150,7 @@ class Exporter {
       this.#scanSeconds += (performance.now() - begin) / 1000;
       if (fill.kind === 'done') return -1;
       if (fill.kind === 'batch') {
-        this.#context.progress(fill.bytesUsed, fill.count);
+        this.#context.progress(fill.bytesUsed - fill.count * VERSION_BYTES, fill.count);
         return fill.count;
       }
       invariant(

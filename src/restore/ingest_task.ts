@@ -65,6 +65,7 @@ export async function ingestTask(args: IngestTaskArgs, context: TaskContext): Pr
     await timed(timings, 'readSeconds', () => reader.addFiles(merge));
     let bytes = new Uint8Array(args.batchBytes);
     const offsets = new Uint32Array(2 * Math.ceil(args.batchBytes / BYTES_PER_ENTRY_MIN) + 1);
+    let told = 0;
     for (;;) {
       context.throwIfCancelled();
       const begin = performance.now();
@@ -79,7 +80,10 @@ export async function ingestTask(args: IngestTaskArgs, context: TaskContext): Pr
       } else {
         if (step.count > 0)
           await timed(timings, 'writeSeconds', async () => writer?.write({ bytes, offsets, count: step.count }));
-        context.progress(step.bytesUsed, step.count);
+        // Key and value bytes without versions, as manifests and results count them.
+        const { bytesEmitted } = merge.facts();
+        context.progress(bytesEmitted - told, step.count);
+        told = bytesEmitted;
       }
     }
     await timed(timings, 'writeSeconds', async () => writer?.flush());

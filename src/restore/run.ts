@@ -1,7 +1,7 @@
-import type { RestoreScope, RestoreStage, RestoreTicket, SinkReport } from '../cluster/contract.js';
+import type { RangeSink, RestoreScope, RestoreStage, RestoreTicket, SinkReport } from '../cluster/contract.js';
 import { type OpenedBackup, type OpenedLayer, openBackup, storeOf } from '../collection/index.js';
 import { TaskPool, type TaskSpec } from '../executor/index.js';
-import { SpanvaultError, throwIfAborted } from '../fault/index.js';
+import { SpanvaultError, throwIfAborted, toWire } from '../fault/index.js';
 import { compareBytes, type Timestamp } from '../keys/index.js';
 import { type FileRecord, type Manifest, versionAtLeast } from '../manifest/index.js';
 import type { StorageConfig } from '../storage/index.js';
@@ -60,8 +60,23 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
       seconds: (performance.now() - begin) / 1000,
     };
   } catch (error) {
-    await sink.rollback(ticket);
+    await undo(sink, ticket, error);
     throw error;
+  }
+}
+
+/** Rolls back; where that fails too, what stays is told with the failure that made it. */
+async function undo(sink: RangeSink, ticket: RestoreTicket, failure: unknown): Promise<void> {
+  try {
+    await sink.rollback(ticket);
+  } catch (problem) {
+    const { code, message, retry, details } = toWire(failure);
+    throw new SpanvaultError(code, message, {
+      cause: failure,
+      retry,
+      details: { ...details, ticket: ticket.id },
+      hint: `rolling back failed too: ${problem instanceof Error ? problem.message : String(problem)}; what was written is not visible, and the sink still has to erase it`,
+    });
   }
 }
 
@@ -200,6 +215,7 @@ function openPool(
 ): TaskPool {
   const inline = !('module' in options.sink.writer);
   return new TaskPool({
+    tasksPerWorker: 2,
     ...(inline ? { workers: 0 } : options.workers === undefined ? {} : { workers: options.workers }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onTick,
