@@ -1,4 +1,5 @@
 import type { PlacementReport } from '../backup/index.js';
+import { parseBackupUris } from '../collection/index.js';
 import { SpanvaultError } from '../fault/index.js';
 import { printTimestamp } from '../keys/index.js';
 import { resolveAsOf } from './as_of.js';
@@ -35,6 +36,8 @@ export async function executeBackup(
     );
   }
   refuseLaterOptions('BACKUP', statement.options);
+  // A wrong list of locations fails the statement and starts no job, detached or not.
+  parseBackupUris(statement.uris);
   const now = session.engine.now();
   const request = {
     targets: statement.targets,

@@ -3,6 +3,7 @@ import { type BackupResult, backup } from '#src/backup/index.js';
 import { type EmbeddedCluster, workloadInit } from '#src/cluster/index.js';
 import { openBackup } from '#src/collection/index.js';
 import { compareBytes, overlaps, printLocality } from '#src/keys/index.js';
+import { execute, openEngine, openSession } from '#src/statements/index.js';
 import { sourceLike } from './delegates.js';
 import {
   BUCKETS,
@@ -263,5 +264,25 @@ describe('acceptance, line 4: a wrong list of locations is refused in exact word
     await expect(attempt).rejects.toMatchObject({ code, message });
     expect(filesBelow(cluster.externalIODir)).toEqual([]);
     expect(phases).toEqual([]);
+  });
+
+  it('as statements too, detached or not: no job is made', async () => {
+    const cluster = await newCluster();
+    await cluster.close();
+    const engine = await openEngine(cluster.directory);
+    try {
+      const session = openSession(engine);
+      for (const [title, into, code, message] of REFUSED.filter(([, uris]) => uris.length > 0)) {
+        const list = into.map((uri) => `'${uri}'`).join(', ');
+        for (const ending of ['', ' WITH detached']) {
+          const attempt = execute(session, `BACKUP INTO (${list})${ending}`);
+          await expect(attempt, title).rejects.toMatchObject({ code, message });
+        }
+      }
+      expect(session.jobs.list()).toEqual([]);
+      expect(filesBelow(cluster.externalIODir)).toEqual([]);
+    } finally {
+      await engine.close();
+    }
   });
 });
