@@ -62,6 +62,7 @@ export async function exportTask(args: ExportTaskArgs, context: TaskContext): Pr
     await exporter.abort();
     throw error;
   } finally {
+    exporter.giveBack();
     if ('module' in args.scanner) await scanner.close();
     await storage.close();
   }
@@ -83,13 +84,21 @@ function userKeyAt(bytes: Uint8Array, offsets: Uint32Array, index: number): Uint
   return decodeEngineKey(bytes.slice(offsets[2 * index]!, offsets[2 * index + 1]!)).key;
 }
 
+/** Parts of ended tasks of this thread: fresh memory would be zeroed for every task and wait for the collector after it. */
+const spareParts: Uint8Array[] = [];
+
+function takePart(bytes: number): Uint8Array {
+  const spare = spareParts.findIndex((part) => part.length === bytes);
+  return spare >= 0 ? spareParts.splice(spare, 1)[0]! : new Uint8Array(bytes);
+}
+
 class Exporter {
   readonly #args: ExportTaskArgs;
   readonly #storage: ExternalStorage;
   readonly #context: TaskContext;
   readonly #files: ExportedFile[] = [];
   /** Two parts: one is encoded into while the other is on its way. */
-  readonly #parts: [Uint8Array, Uint8Array];
+  readonly #parts: Uint8Array[];
   #part = 0;
   #partPos = 0;
   /** The write in flight; settles always, its failure is thrown by whoever waits for it. */
@@ -111,7 +120,7 @@ class Exporter {
     this.#storage = storage;
     this.#context = context;
     this.#batch = new Uint8Array(args.batchBytes);
-    this.#parts = [new Uint8Array(args.partBytes), new Uint8Array(args.partBytes)];
+    this.#parts = [takePart(args.partBytes), takePart(args.partBytes)];
   }
 
   result(): ExportTaskResult {
@@ -264,6 +273,11 @@ class Exporter {
     this.#sst = undefined;
     this.#object = undefined;
     this.#fileUploaded = 0;
+  }
+
+  /** Ends the use of this exporter; no write is in flight. */
+  giveBack(): void {
+    spareParts.push(...this.#parts.splice(0));
   }
 
   /** Leaves nothing visible of the file in progress; files that are whole stay for the caller to remove. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import type { BackupScope, NodeInfo, RangeInfo } from '../cluster/contract.js';
 import {
   abandonBackup,
@@ -51,6 +52,11 @@ export interface BackupResult {
 /** Most files one task may make; the plan reserves as many names. A task gathers about one target size, so this is ample. */
 const FILES_PER_TASK_MIN = 64;
 
+/** A small backup is cut into at least so many tasks per worker, so that no worker waits long for the last one. */
+const TASKS_PER_WORKER = 4;
+/** Tasks are not made smaller than this for it: every task makes a file. */
+const TASK_BYTES_MIN = 32 * 1024 * 1024;
+
 const ticks = new TickSequence();
 
 /**
@@ -70,7 +76,7 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
     const scope = await source.resolve(options.targets, endTime);
     const nodes = await source.nodes();
     const ranges = await source.ranges(scope.spans);
-    const plan = planRun(scope, nodes, ranges, uris, resolved);
+    const plan = planRun(scope, nodes, ranges, uris, resolved, options.workers ?? availableParallelism());
     throwIfAborted(options.signal);
     const run: Run = { options, resolved, scope, plan, nodes, uris, endTime };
     return { ...(await claimAndExport(run)), seconds: (performance.now() - begin) / 1000 };
@@ -107,14 +113,12 @@ function planRun(
   ranges: readonly RangeInfo[],
   uris: LocalityUris,
   resolved: ResolvedBackupOptions,
+  workers: number,
 ): BackupPlan {
-  return planBackup({
-    spans: scope.spans,
-    ranges,
-    nodes,
-    localities: [...uris.byLocality.keys()],
-    taskBytes: resolved.taskBytes,
-  });
+  const localities = [...uris.byLocality.keys()];
+  const bytes = ranges.reduce((sum, range) => sum + range.approximateBytes, 0);
+  const share = Math.max(TASK_BYTES_MIN, Math.ceil(bytes / (TASKS_PER_WORKER * Math.max(1, workers))));
+  return planBackup({ spans: scope.spans, ranges, nodes, localities, taskBytes: Math.min(resolved.taskBytes, share) });
 }
 
 async function claimAndExport(run: Run): Promise<Omit<BackupResult, 'seconds'>> {
@@ -157,6 +161,7 @@ async function exportAll(
   const inline = !('module' in options.source.scanner);
   const { onProgress } = options;
   const pool = new TaskPool({
+    tasksPerWorker: 2,
     ...(inline ? { workers: 0 } : options.workers === undefined ? {} : { workers: options.workers }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(onProgress === undefined

@@ -8,6 +8,11 @@ import { runTask, type TaskReply } from './worker.js';
 export interface PoolOptions {
   /** Worker threads; default: one per available core. 0 runs every task on the calling thread (the slow path of inline sources). */
   readonly workers?: number;
+  /**
+   * Tasks that a thread has in progress at once: with two, one computes while the other waits for storage. Memory grows with
+   * it. Default 1.
+   */
+  readonly tasksPerWorker?: number;
   readonly signal?: AbortSignal;
   /** How often a task is run again after its worker died; tasks must be idempotent. Default 2. */
   readonly retriesAfterDeath?: number;
@@ -25,12 +30,13 @@ export interface TaskSpec<A> {
 const TICK_MS = 100;
 
 /**
- * A pool for one run: the same threads for all its tasks, one task per thread at a time, never more tasks handed over than
- * threads, so memory is bounded by workers × task memory. The first failure cancels the rest and is rethrown once all
+ * A pool for one run: the same threads for all its tasks, never more tasks handed over than the threads may have in
+ * progress, so memory is bounded by workers × tasksPerWorker × task memory. The first failure cancels the rest and is rethrown once all
  * running tasks have stopped: after `run` has settled, no thread still writes.
  */
 export class TaskPool {
   readonly workers: number;
+  readonly #tasksPerWorker: number;
   readonly #options: PoolOptions;
   readonly #counters = newRunCounters();
   #threads: Piscina | undefined;
@@ -38,12 +44,13 @@ export class TaskPool {
   constructor(options: PoolOptions = {}) {
     this.#options = options;
     this.workers = options.workers ?? availableParallelism();
+    this.#tasksPerWorker = options.tasksPerWorker ?? 1;
     if (this.workers > 0) {
       this.#threads = new Piscina({
         filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
         minThreads: this.workers,
         maxThreads: this.workers,
-        concurrentTasksPerWorker: 1,
+        concurrentTasksPerWorker: this.#tasksPerWorker,
         idleTimeout: Number.POSITIVE_INFINITY,
       });
       // A worker that dies while idle is replaced by the pool; while busy, the task's own promise rejects.
@@ -87,7 +94,9 @@ export class TaskPool {
       }
     };
     try {
-      await Promise.all(Array.from({ length: Math.max(1, Math.min(this.workers, tasks.length)) }, lane));
+      await Promise.all(
+        Array.from({ length: Math.max(1, Math.min(this.workers * this.#tasksPerWorker, tasks.length)) }, lane),
+      );
       onTick?.(this.sums());
     } finally {
       clearInterval(timer);

@@ -215,7 +215,6 @@ function openPool(
 ): TaskPool {
   const inline = !('module' in options.sink.writer);
   return new TaskPool({
-    tasksPerWorker: 2,
     ...(inline ? { workers: 0 } : options.workers === undefined ? {} : { workers: options.workers }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onTick,

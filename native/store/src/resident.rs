@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes touched through the map after which they are given back.
-pub(crate) const FORGET_BYTES: u64 = 32 << 20;
+pub(crate) const FORGET_BYTES: u64 = 8 << 20;
 
 /// Where the data file is mapped, as far as that is known.
 pub(crate) struct Mapping {

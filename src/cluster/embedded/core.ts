@@ -20,8 +20,19 @@ export interface Pending {
   readonly zones: Zones | undefined;
 }
 
+/**
+ * A range that grew beyond this is split even where its zone would allow more (512 MiB by default): a range is the unit of work
+ * of a backup, and this is a cluster on one machine, whose cores are to have one each.
+ */
+const RANGE_BYTES = 64 * 1024 * 1024;
+
 /** Bytes that one step of counting a range visits: a millisecond or two of the main thread. */
 const COUNT_STEP_BYTES = 2 * 1024 * 1024;
+
+/** Size above which a range that begins at `key` is split. */
+function splitBytes(rules: ZoneRules, key: Uint8Array): number {
+  return Math.min(rules.at(key).rangeMaxBytes, RANGE_BYTES);
+}
 
 /** The parts of an open cluster, and what must happen together when one of them changes. */
 export class ClusterCore {
@@ -114,7 +125,7 @@ export class ClusterCore {
     return after.length > before.length;
   }
 
-  /** Counts the bytes of ranges that hold any of `spans` and splits those that outgrew their zone's range_max_bytes. */
+  /** Counts the bytes of ranges that hold any of `spans` and splits those that outgrew what a range may hold. */
   async recount(spans: readonly Span[]): Promise<void> {
     await this.#count(new Set(this.ranges.overlapping(spans).map((range) => range.rangeId)));
   }
@@ -123,7 +134,7 @@ export class ClusterCore {
   async splitGrown(): Promise<void> {
     if (this.store.readOnly) return;
     const rules = this.rules();
-    const grown = this.ranges.all().filter(({ span, bytes }) => bytes > rules.at(span.key).rangeMaxBytes);
+    const grown = this.ranges.all().filter(({ span, bytes }) => bytes > splitBytes(rules, span.key));
     if (grown.length > 0) await this.#count(new Set(grown.map(({ rangeId }) => rangeId)));
   }
 
@@ -132,7 +143,7 @@ export class ClusterCore {
     for (const rangeId of rangeIds) {
       const range = this.ranges.all().find((one) => one.rangeId === rangeId);
       if (range === undefined) continue;
-      const pieces = await this.#measure(range, rules.at(range.span.key).rangeMaxBytes);
+      const pieces = await this.#measure(range, splitBytes(rules, range.span.key));
       // Other work may have changed the ranges meanwhile.
       const split = splitRanges(
         this.ranges.all(),
