@@ -9,6 +9,7 @@ import {
   type ZoneSetting,
 } from '../catalog/index.js';
 import { type EmbeddedCluster, type OpenOptions, openCluster } from '../cluster/index.js';
+import { parseBackupUris } from '../collection/index.js';
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import { printLocality, type Timestamp } from '../keys/index.js';
 import { type BackupSettings, EmbeddedBackups } from './embedded_backups.js';
@@ -72,6 +73,10 @@ class EmbeddedEngine implements Engine {
     const node = this.#cluster.nodes().find((one) => one.nodeId === nodeId);
     if (node === undefined) throw new SpanvaultError('SV_UNDEFINED', `node ${nodeId} does not exist`);
     return printLocality(node.locality);
+  }
+
+  checkLocations(uris: readonly string[]): void {
+    parseBackupUris(uris);
   }
 
   backup(request: BackupRequest, control: Control): Promise<BackupOutcome> {

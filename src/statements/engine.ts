@@ -164,6 +164,8 @@ export interface Engine {
   /** `region=us-east,az=a`; empty for a node without locality. @throws SV_UNDEFINED */
   nodeLocality(nodeId: number): string;
 
+  /** Checks the locations of a BACKUP by their texts alone. @throws what `backup` throws for them */
+  checkLocations?(uris: readonly string[]): void;
   backup(request: BackupRequest, control: Control): Promise<BackupOutcome>;
   restore(request: RestoreRequest, control: Control): Promise<RestoreOutcome>;
   /** Subdirectories of full backups, oldest first. */

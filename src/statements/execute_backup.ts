@@ -1,5 +1,4 @@
 import type { PlacementReport } from '../backup/index.js';
-import { parseBackupUris } from '../collection/index.js';
 import { SpanvaultError } from '../fault/index.js';
 import { printTimestamp } from '../keys/index.js';
 import { resolveAsOf } from './as_of.js';
@@ -37,7 +36,7 @@ export async function executeBackup(
   }
   refuseLaterOptions('BACKUP', statement.options);
   // A wrong list of locations fails the statement and starts no job, detached or not.
-  parseBackupUris(statement.uris);
+  session.engine.checkLocations?.(statement.uris);
   const now = session.engine.now();
   const request = {
     targets: statement.targets,
