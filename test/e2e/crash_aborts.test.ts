@@ -123,6 +123,40 @@ describe('crash table: abort at every await', () => {
     expect(aborted).toBeGreaterThan(kind === 'call' ? 10 : 1);
   });
 
+  it('of runs in worker threads, at any time', async () => {
+    const into = INTO.map((uri) => uri.replace('faulty://a', 'memory://t'));
+    const uris = FROM.map((uri) => uri.replace('faulty://a', 'memory://t'));
+    await backup({ source: cluster.source(), into, targets: KV, workers: 2 });
+    const outcome = async (work: (signal: AbortSignal) => Promise<unknown>, delay: number): Promise<unknown> => {
+      const controller = new AbortController();
+      const timer = setTimeout(() => controller.abort(MESSAGE), delay);
+      return work(controller.signal)
+        .then(
+          () => 'ok',
+          (error: { readonly code?: unknown }) => error.code ?? error,
+        )
+        .finally(() => clearTimeout(timer));
+    };
+    for (const delay of [0, 10, 40, 80, 120, 160, 200]) {
+      const objects = objectsOf('t');
+      const source = cluster.source();
+      const taken = await outcome((signal) => backup({ source, into, targets: KV, workers: 2, signal }), delay);
+      expect(['ok', 'SV_ABORTED']).toContain(taken);
+      if (taken !== 'ok') expect(objectsOf('t'), `after ${delay} ms`).toEqual(objects);
+
+      const keys = keyspaceOf(cluster);
+      const sink = cluster.sink();
+      const restored = await outcome(
+        (signal) =>
+          restore({ sink, from: 'LATEST', in: uris, targets: KV, newDbName: 'copy', workers: 2, unitBytes: 1, signal }),
+        delay,
+      );
+      expect(['ok', 'SV_ABORTED']).toContain(restored);
+      if (restored === 'ok') await copyIsGood();
+      else expect(keyspaceOf(cluster), `after ${delay} ms`).toEqual(keys);
+    }
+  });
+
   it('before the first step', async () => {
     const before = objectsOf('a');
     expect((await abortedBackup('before')).code).toBe('SV_ABORTED');

@@ -20,7 +20,7 @@ export const BUCKETS = [
 ] as const;
 export const BARE = ['nodelocal://1/b', 'nodelocal://2/b', 'nodelocal://3/b'] as const;
 
-/** A row of an embedded cluster in a temporary directory: what tests open, they close with `closeAll`. */
+/** What tests open and make; `closeAll` closes and removes it. */
 const opened: { readonly cluster: EmbeddedCluster; readonly directory: string }[] = [];
 const directories: string[] = [];
 
