@@ -78,9 +78,18 @@ export class TaskPool {
     throwIfAborted(signal);
     const cancel = () => Atomics.store(this.#counters, CANCEL_SLOT, 1n);
     signal?.addEventListener('abort', cancel, { once: true });
-    const timer = onTick === undefined ? undefined : setInterval(() => onTick(this.sums()), TICK_MS);
     let next = 0;
     let failure: unknown;
+    const tick = (): void => {
+      try {
+        onTick?.(this.sums());
+      } catch (error) {
+        // The caller's own callback failed: the run does too, rather than the process by an exception in a timer.
+        failure ??= error;
+        cancel();
+      }
+    };
+    const timer = onTick === undefined ? undefined : setInterval(tick, TICK_MS);
     const lane = async (): Promise<void> => {
       while (failure === undefined && next < tasks.length) {
         const index = next++;
@@ -97,7 +106,7 @@ export class TaskPool {
       await Promise.all(
         Array.from({ length: Math.max(1, Math.min(this.workers * this.#tasksPerWorker, tasks.length)) }, lane),
       );
-      onTick?.(this.sums());
+      tick();
     } finally {
       clearInterval(timer);
       signal?.removeEventListener('abort', cancel);

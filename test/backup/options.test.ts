@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseClusterVersion, resolveBackupOptions } from '#src/backup/options.js';
 import { type BackupOptions, backup } from '#src/backup/index.js';
+import { parseClusterVersion, resolveBackupOptions } from '#src/backup/options.js';
 import { OwnStore } from '../e2e/own_store.js';
 
 const BASE: BackupOptions = {

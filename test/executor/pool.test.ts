@@ -64,3 +64,19 @@ test.each(['spin', 'sleep'])('abort ends a task that would never end (%s)', asyn
   });
   await pool.close();
 });
+
+test('a progress callback that throws ends the run with its error, and the process lives', async () => {
+  const uncaught: unknown[] = [];
+  const note = (error: unknown): number => uncaught.push(error);
+  process.on('uncaughtException', note);
+  const pool = new TaskPool({
+    workers: 2,
+    onTick: () => {
+      throw new RangeError('callback says no');
+    },
+  });
+  await expect(pool.run([{ module, export: 'spin', args: {} }], () => undefined)).rejects.toThrow('callback says no');
+  await pool.close();
+  process.off('uncaughtException', note);
+  expect(uncaught).toEqual([]);
+});

@@ -177,11 +177,7 @@ describe('a restore and its sink', () => {
     });
     const failure: unknown = await run(sink).catch((error: unknown) => error);
     if (!isSpanvaultError(failure)) throw failure;
-    expect([failure.code, failure.message, failure.details.ticket]).toEqual([
-      'SV_SINK',
-      'the disk is full',
-      'ticket',
-    ]);
+    expect([failure.code, failure.message, failure.details.ticket]).toEqual(['SV_SINK', 'the disk is full', 'ticket']);
     expect(failure.hint).toContain('rolling back failed too: the disk is still full');
   });
 });
