@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SpanvaultError } from '../fault/index.js';
 
 /** What a task gets besides its arguments. */
@@ -8,32 +9,51 @@ export interface TaskContext {
   throwIfCancelled(): void;
   /** Adds to the run's counters; the numbers reach the caller's onProgress. */
   progress(bytes: number, entries: number): void;
+  /**
+   * Runs `work` after the same call of every earlier task of the run, so that what tasks compute side by side is put down in
+   * their order. All tasks of a run call it once each, or none does. @throws SV_ABORTED while waiting
+   */
+  inOrder<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** Slots of the shared counter block of a run. */
 export const CANCEL_SLOT = 0;
 export const BYTES_SLOT = 1;
 export const ENTRIES_SLOT = 2;
-const SLOTS = 3;
+/** Index of the task whose turn it is in `inOrder`. */
+export const TURN_SLOT = 3;
+const SLOTS = 4;
+/** A turn is worth a few hundred milliseconds of work: looking this often costs nothing. */
+const TURN_POLL_MS = 1;
 
 /** Counters shared by all threads of a run: a cancel flag and progress sums; 64-bit so that bytes never wrap. */
 export function newRunCounters(): BigInt64Array {
   return new BigInt64Array(new SharedArrayBuffer(SLOTS * BigInt64Array.BYTES_PER_ELEMENT));
 }
 
-/** The context of one task over the run's shared counters. Call `dispose` when the task has ended. */
-export function openContext(counters: BigInt64Array): TaskContext & { dispose(): void } {
+/** The context of task number `index` over the run's shared counters. Call `dispose` when the task has ended. */
+export function openContext(counters: BigInt64Array, index: number): TaskContext & { dispose(): void } {
   const controller = new AbortController();
   // Polling every 50 ms costs nothing and needs no message from a main thread that may itself be blocked.
   const timer = setInterval(() => {
     if (Atomics.load(counters, CANCEL_SLOT) !== 0n) controller.abort();
   }, 50);
   timer.unref();
+  const throwIfCancelled = (): void => {
+    if (Atomics.load(counters, CANCEL_SLOT) !== 0n) throw new SpanvaultError('SV_ABORTED', 'the operation was aborted');
+  };
   return {
     signal: controller.signal,
-    throwIfCancelled() {
-      if (Atomics.load(counters, CANCEL_SLOT) !== 0n)
-        throw new SpanvaultError('SV_ABORTED', 'the operation was aborted');
+    throwIfCancelled,
+    async inOrder(work) {
+      // A task that runs again after its worker died may find its turn passed already.
+      while (Atomics.load(counters, TURN_SLOT) < BigInt(index)) {
+        throwIfCancelled();
+        await sleep(TURN_POLL_MS);
+      }
+      const result = await work();
+      if (Atomics.load(counters, TURN_SLOT) === BigInt(index)) Atomics.store(counters, TURN_SLOT, BigInt(index + 1));
+      return result;
     },
     progress(bytes, entries) {
       Atomics.add(counters, BYTES_SLOT, BigInt(bytes));

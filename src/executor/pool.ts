@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { fromWire, SpanvaultError, throwIfAborted } from '../fault/index.js';
-import { BYTES_SLOT, CANCEL_SLOT, ENTRIES_SLOT, newRunCounters } from './context.js';
+import { BYTES_SLOT, CANCEL_SLOT, ENTRIES_SLOT, newRunCounters, TURN_SLOT } from './context.js';
 import { runTask, type TaskReply } from './worker.js';
 
 export interface PoolOptions {
@@ -78,6 +78,7 @@ export class TaskPool {
     throwIfAborted(signal);
     const cancel = () => Atomics.store(this.#counters, CANCEL_SLOT, 1n);
     signal?.addEventListener('abort', cancel, { once: true });
+    Atomics.store(this.#counters, TURN_SLOT, 0n);
     let next = 0;
     let failure: unknown;
     const tick = (): void => {
@@ -94,7 +95,7 @@ export class TaskPool {
       while (failure === undefined && next < tasks.length) {
         const index = next++;
         try {
-          const result = await this.#runOne<A, R>(tasks[index]!);
+          const result = await this.#runOne<A, R>(tasks[index]!, index);
           if (failure === undefined) await onResult(result, index);
         } catch (error) {
           failure ??= error;
@@ -115,8 +116,8 @@ export class TaskPool {
     if (failure !== undefined) throw failure;
   }
 
-  async #runOne<A, R>(task: TaskSpec<A>): Promise<R> {
-    const message = { ...task, counters: this.#counters };
+  async #runOne<A, R>(task: TaskSpec<A>, index: number): Promise<R> {
+    const message = { ...task, counters: this.#counters, index };
     const threads = this.#threads;
     const retries = this.#options.retriesAfterDeath ?? 2;
     for (let attempt = 0; ; attempt++) {

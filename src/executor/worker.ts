@@ -7,6 +7,8 @@ export interface TaskMessage {
   readonly export: string;
   readonly args: unknown;
   readonly counters: BigInt64Array;
+  /** Position among the tasks of its run. */
+  readonly index: number;
 }
 
 /** Results come back as values: an error would lose its class and code in structured clone. */
@@ -16,7 +18,7 @@ export type TaskReply =
 
 /** Runs one task in this thread. The pool calls it in workers; an inline source or sink has it called on the main thread. */
 export async function runTask(message: TaskMessage): Promise<TaskReply> {
-  const context = openContext(message.counters);
+  const context = openContext(message.counters, message.index);
   try {
     const loaded = (await import(message.module)) as Record<
       string,

@@ -1,9 +1,10 @@
 import type { RangeWriter, WorkerHalf } from '../cluster/contract.js';
 import type { TaskContext } from '../executor/index.js';
-import { invariant, SpanvaultError } from '../fault/index.js';
+import { SpanvaultError } from '../fault/index.js';
 import type { Span, Timestamp } from '../keys/index.js';
 import { type MergeFacts, native } from '../native/index.js';
 import { openStorage, type StorageConfig } from '../storage/index.js';
+import { HeldBatches } from './held_batches.js';
 import { type IngestFile, WindowReader } from './window_reader.js';
 
 /** One work unit of a restore. */
@@ -18,6 +19,8 @@ export interface IngestTaskArgs {
   readonly rewrites: readonly Uint8Array[];
   readonly writeTime: Timestamp | null;
   readonly batchBytes: number;
+  /** Bytes of merged batches that are kept until the unit's turn to write; at least one batch. */
+  readonly holdBytes: number;
 }
 
 export interface IngestTaskResult {
@@ -28,10 +31,7 @@ export interface IngestTaskResult {
   readonly writeSeconds: number;
 }
 
-/** Room for entries of a full batch of small rows; a batch ends at whichever limit comes first. */
-const BYTES_PER_ENTRY_MIN = 24;
-
-/** Reads, merges and writes one unit: memory is the merge's windows and one batch. */
+/** Reads, merges and writes one unit: memory is the merge's windows and the batches that are held. */
 export async function ingestTask(args: IngestTaskArgs, context: TaskContext): Promise<IngestTaskResult> {
   const stores = args.stores.map((config) => openStorage(config));
   const writer = args.writer === null ? undefined : await openWriter(args.writer);
@@ -51,31 +51,46 @@ export async function ingestTask(args: IngestTaskArgs, context: TaskContext): Pr
     });
     const reader = new WindowReader(merge, args.files, stores, context.signal);
     await timed(timings, 'readSeconds', () => reader.addFiles());
-    let bytes = new Uint8Array(args.batchBytes);
-    const offsets = new Uint32Array(2 * Math.ceil(args.batchBytes / BYTES_PER_ENTRY_MIN) + 1);
+    const held = new HeldBatches(args.batchBytes, args.holdBytes);
     let told = 0;
-    for (;;) {
-      context.throwIfCancelled();
-      const begin = performance.now();
-      const step = merge.next(bytes, offsets);
-      timings.mergeSeconds += (performance.now() - begin) / 1000;
-      if (step.kind === 'done') break;
-      if (step.kind === 'need') {
-        // Windows are named ahead of need: reading goes on while the merge does, until it is blocked.
-        if (!reader.start(step.needs)) await timed(timings, 'readSeconds', () => reader.settle());
-      } else if (step.kind === 'grow') {
-        invariant(step.bytes > bytes.length, `the merge asked for ${step.bytes} bytes and has ${bytes.length}`);
-        bytes = new Uint8Array(step.bytes);
-      } else {
-        if (step.count > 0)
-          await timed(timings, 'writeSeconds', async () => writer?.write({ bytes, offsets, count: step.count }));
-        // Key and value bytes without versions, as manifests and results count them.
-        const { bytesEmitted } = merge.facts();
-        context.progress(bytesEmitted - told, step.count);
-        told = bytesEmitted;
+    /** Merges until nothing is left or no more can be held; true at the end. */
+    const fill = async (): Promise<boolean> => {
+      for (;;) {
+        context.throwIfCancelled();
+        const room = held.room();
+        if (room === undefined) return false;
+        const begin = performance.now();
+        const step = merge.next(room.bytes, room.offsets);
+        timings.mergeSeconds += (performance.now() - begin) / 1000;
+        if (step.kind === 'done') return true;
+        if (step.kind === 'need') {
+          // Windows are named ahead of need: reading goes on while the merge does, until it is blocked.
+          if (!reader.start(step.needs)) await timed(timings, 'readSeconds', () => reader.settle());
+        } else if (step.kind === 'grow') {
+          held.grow(step.bytes);
+        } else {
+          held.keep(step.count);
+          // Key and value bytes without versions, as manifests and results count them.
+          const { bytesEmitted } = merge.facts();
+          context.progress(bytesEmitted - told, step.count);
+          told = bytesEmitted;
+        }
       }
-    }
-    await timed(timings, 'writeSeconds', async () => writer?.flush());
+    };
+    const put = (): Promise<void> =>
+      timed(timings, 'writeSeconds', async () => {
+        for (const batch of held.take()) {
+          context.throwIfCancelled();
+          await writer?.write(batch);
+        }
+      });
+    // Units are merged side by side and put down in key order: a store that grows at its end takes them twice as fast as one
+    // that is filled in its middle. A unit that is larger than what may be held waits for its turn and goes on from there.
+    let complete = await fill();
+    await context.inOrder(async () => {
+      for (await put(); !complete; await put()) complete = await fill();
+      await timed(timings, 'writeSeconds', async () => writer?.flush());
+    });
     return { facts: merge.facts(), bytesRead: reader.bytesRead, ...timings };
   } finally {
     if (args.writer !== null && 'module' in args.writer) await writer?.close();

@@ -37,9 +37,9 @@ export interface RestoreOptions {
   readonly verifyData?: boolean;
   /** Worker threads. @defaultValue one per available core */
   readonly workers?: number;
-  /** Bytes handed to the sink at once; one such batch per worker is in memory. @defaultValue 8 MiB */
+  /** Bytes handed to the sink at once. @defaultValue 8 MiB */
   readonly batchBytes?: number;
-  /** Data bytes that one work unit gathers. @defaultValue 64 MiB */
+  /** Data bytes that one work unit gathers; each worker holds one merged unit until its turn to write. @defaultValue 32 MiB */
   readonly unitBytes?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: RestoreProgress) => void;

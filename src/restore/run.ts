@@ -14,7 +14,9 @@ import type { RestoreOptions, RestoreProgress, RestoreResult, RestoreWaits } fro
 
 const MiB = 1024 * 1024;
 const BATCH_BYTES = 8 * MiB;
-const UNIT_BYTES = 64 * MiB;
+const UNIT_BYTES = 32 * MiB;
+/** A unit's batches hold versions besides the keys and values that its size counts. */
+const HOLD_SLACK_BYTES = 16 * MiB;
 /** Most files of one unit: bounds what a worker holds open (crdb-format.md 7.5). */
 const UNIT_FILES_MAX = 200;
 
@@ -231,7 +233,7 @@ function planStage(
     spans: stage.spans,
     layers: layers.map((layer) => layer.cover),
     cutKeys: ticket.rewrites.map(({ from }) => from),
-    targetBytes: options.unitBytes ?? UNIT_BYTES,
+    targetBytes: unitBytesOf(options),
     maxFiles: UNIT_FILES_MAX,
   });
 }
@@ -273,6 +275,11 @@ function unitTask(
       rewrites: ticket.rewrites.flatMap(({ from, to }) => [from, to]),
       writeTime: ticket.writeTime,
       batchBytes: options.batchBytes ?? BATCH_BYTES,
+      holdBytes: unitBytesOf(options) + HOLD_SLACK_BYTES,
     },
   };
+}
+
+function unitBytesOf(options: RestoreOptions): number {
+  return options.unitBytes ?? UNIT_BYTES;
 }

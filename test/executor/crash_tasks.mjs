@@ -1,5 +1,5 @@
 // Tasks for the pool's tests: plain functions of `(args, context)`.
-import { existsSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 
 export async function double(args, context) {
   context.progress(args.value, 1);
@@ -30,4 +30,10 @@ export async function sleep(_args, context) {
 
 export async function fail() {
   throw new RangeError('task says no');
+}
+
+/** Works for a while that is longer the earlier the task is, then appends its name to a file in order. */
+export async function append(args, context) {
+  await new Promise((resolve) => setTimeout(resolve, args.delayMs));
+  await context.inOrder(async () => appendFileSync(args.file, `${args.name} `));
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -34,6 +34,20 @@ describe.each([0, 2])('a pool of %i workers', (workers) => {
     });
     await pool.close();
   });
+});
+
+test('what tasks compute side by side is put down in their order', async () => {
+  const pool = new TaskPool({ workers: 2 });
+  const file = join(scratch, 'order');
+  const tasks = Array.from({ length: 8 }, (_, index) => ({
+    module,
+    export: 'append',
+    args: { file, name: String(index), delayMs: index % 2 === 0 ? 30 : 0 },
+  }));
+  await pool.run(tasks, () => undefined);
+  await pool.run(tasks.slice(0, 2), () => undefined);
+  await pool.close();
+  expect(readFileSync(file, 'utf8')).toBe('0 1 2 3 4 5 6 7 0 1 ');
 });
 
 test('a task whose worker died is run again', async () => {
