@@ -165,7 +165,7 @@ export interface Engine {
   nodeLocality(nodeId: number): string;
 
   /** Checks the locations of a BACKUP by their texts alone. @throws what `backup` throws for them */
-  checkLocations?(uris: readonly string[]): void;
+  checkLocations(uris: readonly string[]): void;
   backup(request: BackupRequest, control: Control): Promise<BackupOutcome>;
   restore(request: RestoreRequest, control: Control): Promise<RestoreOutcome>;
   /** Subdirectories of full backups, oldest first. */

@@ -36,7 +36,7 @@ export async function executeBackup(
   }
   refuseLaterOptions('BACKUP', statement.options);
   // A wrong list of locations fails the statement and starts no job, detached or not.
-  session.engine.checkLocations?.(statement.uris);
+  session.engine.checkLocations(statement.uris);
   const now = session.engine.now();
   const request = {
     targets: statement.targets,

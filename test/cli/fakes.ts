@@ -35,6 +35,7 @@ export async function runWith(host: Partial<Host>, args: readonly string[], opti
 export function engineOf(methods: Partial<Engine>): Engine {
   const base: Partial<Engine> = {
     now: () => ({ wall: 1_700_000_000_000_000_000n, logical: 0 }),
+    checkLocations: () => undefined,
     close: async () => undefined,
     ...methods,
   };

@@ -15,7 +15,7 @@ const NOW = { wall: 1_700_000_000_000_000_000n, logical: 0 };
 
 /** A session on an engine of the given methods; any other call fails the test. */
 function sessionOf(methods: Partial<Engine> = {}) {
-  const engine = { now: () => NOW, ...methods } as Partial<Engine>;
+  const engine = { now: () => NOW, checkLocations: () => undefined, ...methods } as Partial<Engine>;
   return openSession(engine as Engine, { node: 3 });
 }
 
