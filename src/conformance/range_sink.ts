@@ -12,6 +12,7 @@ import {
 } from '../keys/index.js';
 import type { Batch } from '../native/contract.js';
 import type { ConformanceRunner } from './storage.js';
+import { registerSuite } from './suite.js';
 
 /** A key of the backup's key space with its value, as the backup holds it. */
 export interface BackedUpEntry {
@@ -47,22 +48,7 @@ export function rangeSinkConformance(
   factory: () => Promise<SinkUnderTest>,
   runner: ConformanceRunner,
 ): void {
-  runner.describe(`RangeSink: ${name}`, () => {
-    for (const check of SINK_CHECKS) {
-      runner.it(
-        check.name,
-        async () => {
-          const subject = await factory();
-          try {
-            await check.run(subject);
-          } finally {
-            await subject.dispose();
-          }
-        },
-        30_000,
-      );
-    }
-  });
+  registerSuite(`RangeSink: ${name}`, SINK_CHECKS, factory, runner);
 }
 
 function holds(condition: boolean, what: string): void {

@@ -15,6 +15,7 @@ import {
   toHex,
 } from '../keys/index.js';
 import type { ConformanceRunner } from './storage.js';
+import { registerSuite } from './suite.js';
 
 /** A source to try, and how to put data into its store. */
 export interface SourceUnderTest {
@@ -41,22 +42,7 @@ export function rangeSourceConformance(
   factory: () => Promise<SourceUnderTest>,
   runner: ConformanceRunner,
 ): void {
-  runner.describe(`RangeSource: ${name}`, () => {
-    for (const check of SOURCE_CHECKS) {
-      runner.it(
-        check.name,
-        async () => {
-          const subject = await factory();
-          try {
-            await check.run(subject);
-          } finally {
-            await subject.dispose();
-          }
-        },
-        30_000,
-      );
-    }
-  });
+  registerSuite(`RangeSource: ${name}`, SOURCE_CHECKS, factory, runner);
 }
 
 function same(actual: unknown, expected: unknown, what: string): void {

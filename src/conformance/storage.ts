@@ -2,6 +2,7 @@ import type { StorageCheck, StorageUnderTest } from './storage_check.js';
 import { LISTINGS } from './storage_listings.js';
 import { OBJECTS } from './storage_objects.js';
 import { WRITERS } from './storage_writers.js';
+import { registerSuite } from './suite.js';
 
 export type { StorageCheck, StorageUnderTest } from './storage_check.js';
 
@@ -20,20 +21,5 @@ export function storageConformance(
   factory: () => Promise<StorageUnderTest>,
   runner: ConformanceRunner,
 ): void {
-  runner.describe(`ExternalStorage: ${name}`, () => {
-    for (const check of STORAGE_CHECKS) {
-      runner.it(
-        check.name,
-        async () => {
-          const subject = await factory();
-          try {
-            await check.run(subject);
-          } finally {
-            await subject.dispose();
-          }
-        },
-        30_000,
-      );
-    }
-  });
+  registerSuite(`ExternalStorage: ${name}`, STORAGE_CHECKS, factory, runner);
 }

@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads';
 import { invariant } from '../fault/index.js';
 import type { Batch } from '../native/index.js';
 
@@ -9,7 +10,10 @@ interface Memory {
   readonly offsets: Uint32Array;
 }
 
-/** Memory of batches that were written, for the next unit of this thread: fresh memory would wait for the collector. */
+/**
+ * Memory of batches that were written, for the next unit of this worker thread, with which it ends: fresh memory would wait for
+ * the collector. The main thread outlives a restore and keeps none.
+ */
 const spare: Memory[] = [];
 
 /** Merged batches of a unit that wait for its turn to be written. */
@@ -58,7 +62,7 @@ export class HeldBatches {
       const { bytes, offsets } = next.memory;
       yield { bytes, offsets, count: next.count };
       // Memory that grew for one large entry goes back to the collector.
-      if (bytes.length === this.#batchBytes) spare.push(next.memory);
+      if (!isMainThread && bytes.length === this.#batchBytes) spare.push(next.memory);
     }
   }
 }
