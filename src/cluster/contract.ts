@@ -21,6 +21,12 @@ export interface RangeInfo {
   readonly wantedLocality: Locality | undefined;
   /** Approximate key+value bytes; 0 = unknown. */
   readonly approximateBytes: number;
+  /**
+   * Garbage-collection threshold of what `ranges` was asked for in this range: versions that only reads at or before it can
+   * see may be gone. A read at T needs T > gcThreshold, an export of (S, E] needs S >= gcThreshold. It never moves back.
+   * Undefined: nothing was collected yet.
+   */
+  readonly gcThreshold?: Timestamp;
 }
 
 /** What to back up or restore. */
@@ -70,6 +76,13 @@ export type ScanFill =
 
 export interface RangeScan {
   next(bytes: Uint8Array, offsets: Uint32Array): ScanFill | Promise<ScanFill>;
+  /** Bytes of keys, values and index entries that were looked at so far, selected or not. Absent: the source does not count. */
+  bytesVisited?(): number;
+  /**
+   * True when this scan finds what changed through an index; absent or false when it looks at every version in its span and
+   * filters, as every full export does. What it returns is the same.
+   */
+  readonly indexed?: boolean;
   close(): void;
 }
 
@@ -99,6 +112,12 @@ export interface RangeSource {
    * thread and its batches are handed to the workers.
    */
   readonly scanner: WorkerHalf | RangeScanner;
+  /**
+   * What an incremental export costs. 'indexed': the scanner uses `startTime` to look only at what changed since, as far as
+   * its index reaches back (RangeScan.indexed says for each scan whether it did). 'scanned', the default: it looks at every
+   * version of the span and leaves out what is not in the window.
+   */
+  readonly incremental?: 'indexed' | 'scanned';
   /** Keeps versions at or after `ts` from garbage collection until the returned function is called. */
   protect?(ts: Timestamp): Promise<() => Promise<void>>;
 }
