@@ -2,6 +2,7 @@ import {
   type Catalog,
   type Database,
   type Descriptor,
+  dataIndexes,
   decodeDescriptor,
   editMessage,
   FIRST_USER_ID,
@@ -16,8 +17,9 @@ import {
 } from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
 import { MAX_TIMESTAMP, type Timestamp } from '../../keys/index.js';
-import { DESCRIPTOR_SPAN, deleteDescriptor, putDescriptor, readCatalog } from './descriptor_rows.js';
+import { DESCRIPTOR_SPAN, deleteDescriptor, freeNames, putDescriptor, readCatalog } from './descriptor_rows.js';
 import { readEntries } from './entries.js';
+import type { Dropped } from './garbage.js';
 import type { KeyValue } from './packed_batch.js';
 import type { EmbeddedStore, MetaPut } from './store.js';
 
@@ -39,8 +41,8 @@ interface Generation {
 export interface CatalogChange {
   readonly pairs: readonly KeyValue[];
   readonly meta: readonly MetaPut[];
-  /** Tables whose data is garbage from now on. */
-  readonly dropped: readonly Table[];
+  /** What has data that is garbage from now on. */
+  readonly dropped: Dropped;
 }
 
 /** CASCADE, RESTRICT, or neither, which CockroachDB takes as RESTRICT for tables and CASCADE for databases. */
@@ -81,16 +83,25 @@ export class CatalogStore {
     return { key: NEXT_ID_KEY, value: Math.max(next, this.nextId()) };
   }
 
-  /** Descriptors that are added or replaced, and ones that go, at the time of the commit. */
+  /** Descriptors that are added or replaced, perhaps under other names, and ones that go, at the time of the commit. */
   change(put: readonly Uint8Array[], drop: readonly Descriptor[], time: Timestamp): CatalogChange {
+    const current = this.current();
     const added = put.map(decodeDescriptor);
+    const replaced = added.map((after) => ({ after, before: current.byId(after.id) }));
     const highest = Math.max(0, ...added.map(({ id }) => id));
     const generation: Generation = { number: this.#generation().number + 1, changedAt: time.wall.toString() };
     return {
       // Names are freed first: a new object may take one.
-      pairs: newestLast([...drop.flatMap(deleteDescriptor), ...put.flatMap(putDescriptor)]),
+      pairs: newestLast([
+        ...drop.flatMap(deleteDescriptor),
+        ...replaced.flatMap(({ before }) => (before === undefined ? [] : freeNames(before))),
+        ...put.flatMap(putDescriptor),
+      ]),
       meta: [{ key: GENERATION_KEY, value: generation }, this.reserveIds(highest + 1)],
-      dropped: drop.filter((descriptor): descriptor is Table => descriptor.kind === 'table'),
+      dropped: {
+        tables: drop.filter((descriptor): descriptor is Table => descriptor.kind === 'table'),
+        indexes: replaced.flatMap(({ before, after }) => lostIndexes(before, after)),
+      },
     };
   }
 
@@ -152,6 +163,16 @@ export class CatalogStore {
   #generation(): Generation {
     return this.#store.metaGet<Generation>(GENERATION_KEY) ?? { number: 0, changedAt: '0' };
   }
+}
+
+/** Indexes that a new version of a table has no more. */
+function lostIndexes(before: Descriptor | undefined, after: Descriptor): Dropped['indexes'] {
+  if (before?.kind !== 'table' || after.kind !== 'table') return [];
+  const kept = new Set(dataIndexes(after).map(({ index }) => index.id));
+  return dataIndexes(before).flatMap(({ index }) => {
+    const indexId = index.id ?? 0;
+    return kept.has(indexId) ? [] : [{ tableId: after.id, indexId }];
+  });
 }
 
 /** One pair per key, the last one given. */

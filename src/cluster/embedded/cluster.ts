@@ -225,7 +225,7 @@ export class EmbeddedCluster {
     const garbage = garbageRecords(change.dropped, this.core, time);
     this.core.write(packPairs(change.pairs, time), { meta: [...change.meta, ...garbage] });
     this.core.reconcile({ balance: true });
-    if (change.dropped.length > 0) collectGarbage(this.core);
+    if (change.dropped.tables.length + change.dropped.indexes.length > 0) collectGarbage(this.core);
   }
 
   #writeRows(table: Table, fill: Parameters<ConstructorParameters<typeof TableAccess>[0]['write']>[1]): void {

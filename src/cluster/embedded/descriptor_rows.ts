@@ -62,7 +62,7 @@ function namespaceRows(descriptor: Descriptor): Row[] {
   return [row(descriptor.parentId, descriptor.parentSchemaId, descriptor.name, id)];
 }
 
-/** Entries that add or replace a descriptor; its name must not change. */
+/** Entries that add or replace a descriptor; a name that it had before is freed by freeNames. */
 export function putDescriptor(raw: Uint8Array): KeyValue[] {
   const descriptor = decodeDescriptor(raw);
   const rows = namespaceRows(descriptor).flatMap((row) => encode(NAMESPACE_SCHEMA, row));
@@ -71,8 +71,12 @@ export function putDescriptor(raw: Uint8Array): KeyValue[] {
 
 /** Entries that delete a descriptor and its names. */
 export function deleteDescriptor(descriptor: Descriptor): KeyValue[] {
-  const rows = namespaceRows(descriptor).flatMap((row) => encode(NAMESPACE_SCHEMA, row));
-  return erase([...encode(DESCRIPTOR_SCHEMA, [BigInt(descriptor.id), descriptor.raw]), ...rows]);
+  return [...erase(encode(DESCRIPTOR_SCHEMA, [BigInt(descriptor.id), descriptor.raw])), ...freeNames(descriptor)];
+}
+
+/** Entries that delete the names of a descriptor. */
+export function freeNames(descriptor: Descriptor): KeyValue[] {
+  return erase(namespaceRows(descriptor).flatMap((row) => encode(NAMESPACE_SCHEMA, row)));
 }
 
 /** The catalog of the live entries of system.descriptor. @throws SpanvaultError SV_CORRUPT_STORE, SV_CORRUPT_VALUE */

@@ -1,34 +1,50 @@
-import { type Table, tableSpan } from '../../catalog/index.js';
-import type { Timestamp } from '../../keys/index.js';
+import { dataIndexes, indexPrefix, prefixSpan, type Table, tableSpan } from '../../catalog/index.js';
+import type { Span, Timestamp } from '../../keys/index.js';
 import type { ClusterCore } from './core.js';
 import { oldestProtected } from './source.js';
 import type { MetaPut } from './store.js';
 
 /*
- * Data of dropped tables stays readable in the past until the table's gc.ttlseconds have gone by. It is erased when a
- * cluster is opened and when tables are dropped, unless a protected time needs it.
+ * Data of dropped tables and indexes stays readable in the past until its gc.ttlseconds have gone by. It is erased when a
+ * cluster is opened and when more is dropped, unless a protected time needs it.
  */
 
 const GARBAGE_PREFIX = 'garbage/';
 
 interface GarbageRecord {
   readonly tableId: number;
+  /** Absent: the whole table. */
+  readonly indexId?: number;
   /** Wall nanoseconds. */
   readonly droppedAt: string;
   readonly ttlSeconds: number;
 }
 
-/** Records of tables that are dropped at `time`; part of the commit that drops them. */
-export function garbageRecords(tables: readonly Table[], core: ClusterCore, time: Timestamp): MetaPut[] {
+/** What a change of the catalog leaves without a descriptor. */
+export interface Dropped {
+  readonly tables: readonly Table[];
+  readonly indexes: readonly { readonly tableId: number; readonly indexId: number }[];
+}
+
+/** Records of tables and indexes that are dropped at `time`; part of the commit that drops them. */
+export function garbageRecords({ tables, indexes }: Dropped, core: ClusterCore, time: Timestamp): MetaPut[] {
   const rules = core.rules();
-  return tables.map(({ id }) => {
+  return [...tables.map(({ id }) => ({ tableId: id })), ...indexes].map((one) => {
+    const span = spanOf(one);
     const value: GarbageRecord = {
-      tableId: id,
+      ...one,
       droppedAt: time.wall.toString(),
-      ttlSeconds: rules.at(tableSpan(id).key).gcTtlSeconds,
+      ttlSeconds: rules.at(span.key).gcTtlSeconds,
     };
-    return { key: GARBAGE_PREFIX + id, value };
+    return {
+      key: 'indexId' in one ? `${GARBAGE_PREFIX}${one.tableId}/${one.indexId}` : `${GARBAGE_PREFIX}${one.tableId}`,
+      value,
+    };
   });
+}
+
+function spanOf({ tableId, indexId }: { readonly tableId: number; readonly indexId?: number }): Span {
+  return indexId === undefined ? tableSpan(tableId) : prefixSpan(indexPrefix(tableId, indexId));
 }
 
 /** Erases what is due. */
@@ -39,8 +55,14 @@ export function collectGarbage(core: ClusterCore): void {
     const droppedAt = BigInt(value.droppedAt);
     if (now < droppedAt + BigInt(value.ttlSeconds) * 1_000_000_000n || (needed !== undefined && needed < droppedAt))
       continue;
-    // An id is never used twice, but for a cluster restore that brings its own: then the data is a live table's.
-    if (core.catalog.current().tableById(value.tableId) === undefined) core.store.erase(tableSpan(value.tableId));
+    if (!isLive(core, value)) core.store.erase(spanOf(value));
     core.store.commit({ meta: [{ key, value: undefined }] });
   }
+}
+
+/** An id is never used twice, but for a cluster restore that brings its own: then the data is live again. */
+function isLive(core: ClusterCore, { tableId, indexId }: GarbageRecord): boolean {
+  const table = core.catalog.current().tableById(tableId);
+  if (table === undefined || indexId === undefined) return table !== undefined;
+  return dataIndexes(table).some(({ index }) => index.id === indexId);
 }
