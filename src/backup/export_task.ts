@@ -84,12 +84,9 @@ function userKeyAt(bytes: Uint8Array, offsets: Uint32Array, index: number): Uint
   return decodeEngineKey(bytes.slice(offsets[2 * index]!, offsets[2 * index + 1]!)).key;
 }
 
-/** Parts of ended tasks of this thread: fresh memory would be zeroed for every task and wait for the collector after it. */
-const spareParts: Uint8Array[] = [];
-
-function takePart(bytes: number): Uint8Array {
-  const spare = spareParts.findIndex((part) => part.length === bytes);
-  return spare >= 0 ? spareParts.splice(spare, 1)[0]! : new Uint8Array(bytes);
+function takePart(spare: Uint8Array[], bytes: number): Uint8Array {
+  const found = spare.findIndex((part) => part.length === bytes);
+  return found >= 0 ? spare.splice(found, 1)[0]! : new Uint8Array(bytes);
 }
 
 class Exporter {
@@ -99,6 +96,7 @@ class Exporter {
   readonly #files: ExportedFile[] = [];
   /** Two parts: one is encoded into while the other is on its way. */
   readonly #parts: Uint8Array[];
+  readonly #spareParts: Uint8Array[];
   #part = 0;
   #partPos = 0;
   /** The write in flight; settles always, its failure is thrown by whoever waits for it. */
@@ -120,7 +118,8 @@ class Exporter {
     this.#storage = storage;
     this.#context = context;
     this.#batch = new Uint8Array(args.batchBytes);
-    this.#parts = [takePart(args.partBytes), takePart(args.partBytes)];
+    this.#spareParts = context.spare('parts');
+    this.#parts = [takePart(this.#spareParts, args.partBytes), takePart(this.#spareParts, args.partBytes)];
   }
 
   result(): ExportTaskResult {
@@ -277,7 +276,7 @@ class Exporter {
 
   /** Ends the use of this exporter; no write is in flight. */
   giveBack(): void {
-    spareParts.push(...this.#parts.splice(0));
+    this.#spareParts.push(...this.#parts.splice(0));
   }
 
   /** Leaves nothing visible of the file in progress; files that are whole stay for the caller to remove. */

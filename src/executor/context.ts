@@ -14,6 +14,11 @@ export interface TaskContext {
    * their order. All tasks of a run call it once each, or none does. @throws SV_ABORTED while waiting
    */
   inOrder<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Memory of one kind that ended tasks of this run left in this thread, to be taken and put back: fresh memory would be zeroed
+   * for every task and wait for the collector after it. It is dropped when the thread works for another run.
+   */
+  spare<T>(kind: string): T[];
 }
 
 /** Slots of the shared counter block of a run. */
@@ -32,7 +37,11 @@ export function newRunCounters(): BigInt64Array {
 }
 
 /** The context of task number `index` over the run's shared counters. Call `dispose` when the task has ended. */
-export function openContext(counters: BigInt64Array, index: number): TaskContext & { dispose(): void } {
+export function openContext(
+  counters: BigInt64Array,
+  index: number,
+  memory: Map<string, unknown[]>,
+): TaskContext & { dispose(): void } {
   const controller = new AbortController();
   // Polling every 50 ms costs nothing and needs no message from a main thread that may itself be blocked.
   const timer = setInterval(() => {
@@ -58,6 +67,11 @@ export function openContext(counters: BigInt64Array, index: number): TaskContext
     progress(bytes, entries) {
       Atomics.add(counters, BYTES_SLOT, BigInt(bytes));
       Atomics.add(counters, ENTRIES_SLOT, BigInt(entries));
+    },
+    spare<T>(kind: string): T[] {
+      const found = memory.get(kind) ?? [];
+      memory.set(kind, found);
+      return found as T[];
     },
     dispose() {
       clearInterval(timer);

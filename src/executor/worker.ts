@@ -7,6 +7,8 @@ export interface TaskMessage {
   readonly export: string;
   readonly args: unknown;
   readonly counters: BigInt64Array;
+  /** Number of the run in this process. */
+  readonly run: number;
   /** Position among the tasks of its run. */
   readonly index: number;
 }
@@ -16,9 +18,22 @@ export type TaskReply =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly fault: WireFault };
 
+/** What tasks left for later tasks of their run, which is the last that this thread worked for. */
+let left: { readonly run: number; readonly memory: Map<string, unknown[]> } | undefined;
+
+function memoryOf(run: number): Map<string, unknown[]> {
+  if (left?.run !== run) left = { run, memory: new Map() };
+  return left.memory;
+}
+
+/** Drops what tasks of a run left in this thread. */
+export function forgetRun(run: number): void {
+  if (left?.run === run) left = undefined;
+}
+
 /** Runs one task in this thread. The pool calls it in workers; an inline source or sink has it called on the main thread. */
 export async function runTask(message: TaskMessage): Promise<TaskReply> {
-  const context = openContext(message.counters, message.index);
+  const context = openContext(message.counters, message.index, memoryOf(message.run));
   try {
     const loaded = (await import(message.module)) as Record<
       string,

@@ -1,29 +1,25 @@
-import { isMainThread } from 'node:worker_threads';
 import { invariant } from '../fault/index.js';
 import type { Batch } from '../native/index.js';
 
 /** Room for entries of a full batch of small rows; a batch ends at whichever limit comes first. */
 const BYTES_PER_ENTRY_MIN = 24;
 
-interface Memory {
+export interface Memory {
   bytes: Uint8Array;
   readonly offsets: Uint32Array;
 }
-
-/**
- * Memory of batches that were written, for the next unit of this worker thread, with which it ends: fresh memory would wait for
- * the collector. The main thread outlives a restore and keeps none.
- */
-const spare: Memory[] = [];
 
 /** Merged batches of a unit that wait for its turn to be written. */
 export class HeldBatches {
   readonly #batchBytes: number;
   readonly #limit: number;
   readonly #kept: { readonly memory: Memory; readonly count: number }[] = [];
+  /** Memory of batches that were written, for later units. */
+  readonly #spare: Memory[];
   #open: Memory | undefined;
 
-  constructor(batchBytes: number, holdBytes: number) {
+  constructor(batchBytes: number, holdBytes: number, spare: Memory[]) {
+    this.#spare = spare;
     this.#batchBytes = batchBytes;
     this.#limit = Math.max(1, Math.floor(holdBytes / batchBytes));
   }
@@ -36,7 +32,7 @@ export class HeldBatches {
   }
 
   #memory(): Memory {
-    const found = spare.pop();
+    const found = this.#spare.pop();
     if (found !== undefined && found.bytes.length >= this.#batchBytes) return found;
     const entries = Math.ceil(this.#batchBytes / BYTES_PER_ENTRY_MIN);
     return { bytes: new Uint8Array(this.#batchBytes), offsets: new Uint32Array(2 * entries + 1) };
@@ -62,7 +58,7 @@ export class HeldBatches {
       const { bytes, offsets } = next.memory;
       yield { bytes, offsets, count: next.count };
       // Memory that grew for one large entry goes back to the collector.
-      if (!isMainThread && bytes.length === this.#batchBytes) spare.push(next.memory);
+      if (bytes.length === this.#batchBytes) this.#spare.push(next.memory);
     }
   }
 }

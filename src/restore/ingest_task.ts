@@ -51,7 +51,7 @@ export async function ingestTask(args: IngestTaskArgs, context: TaskContext): Pr
     });
     const reader = new WindowReader(merge, args.files, stores, context.signal);
     await timed(timings, 'readSeconds', () => reader.addFiles());
-    const held = new HeldBatches(args.batchBytes, args.holdBytes);
+    const held = new HeldBatches(args.batchBytes, args.holdBytes, context.spare('batches'));
     let told = 0;
     /** Merges until nothing is left or no more can be held; true at the end. */
     const fill = async (): Promise<boolean> => {

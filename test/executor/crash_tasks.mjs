@@ -37,3 +37,12 @@ export async function append(args, context) {
   await new Promise((resolve) => setTimeout(resolve, args.delayMs));
   await context.inOrder(async () => appendFileSync(args.file, `${args.name} `));
 }
+
+/** The thread that it ran in, and what an earlier task of the run left there. */
+export async function whereami(args, context) {
+  const { threadId } = await import('node:worker_threads');
+  const notes = context.spare('notes');
+  const found = [...notes];
+  notes.push(args.note);
+  return { threadId, found, variable: process.env.SPANVAULT_POOL_TEST };
+}
