@@ -1,8 +1,9 @@
 import type { BackupScope } from '../cluster/contract.js';
-import { compareSpans, EMPTY_TIMESTAMP, mergeSpans, type Span, type Timestamp } from '../keys/index.js';
+import { compareSpans, equalTimestamps, type Span, type Timestamp } from '../keys/index.js';
 import {
   addCounts,
   type ClusterVersion,
+  type DescriptorRevision,
   EMPTY_FILE,
   EMPTY_MANIFEST,
   type FileRecord,
@@ -16,6 +17,9 @@ import type { ExportedFile } from './export_task.js';
 export interface PlacedExport extends ExportedFile {
   readonly localityKv: string;
   readonly nodeId: number;
+  /** Versions that the file holds: (start, end]. */
+  readonly startTime: Timestamp;
+  readonly endTime: Timestamp;
 }
 
 /** What a manifest says beyond its files. */
@@ -30,7 +34,12 @@ export interface ManifestFacts {
   readonly id: Uint8Array;
   readonly coordinator: number;
   readonly clusterVersion: ClusterVersion;
-  readonly introducedSpans?: readonly Span[];
+  /** Sorted, disjoint spans that the layer claims. */
+  readonly spans: readonly Span[];
+  readonly introducedSpans: readonly Span[];
+  /** With allRevisions. */
+  readonly descriptorChanges: readonly DescriptorRevision[];
+  readonly revisionStartTime: Timestamp;
   /** Sorted; every locality that has a bucket of its own. */
   readonly localities: readonly string[];
   readonly partitionNames: readonly string[];
@@ -40,13 +49,15 @@ export interface ManifestFacts {
 /** CockroachDB's format version of manifests that track complete databases (crdb-format.md 2.3, field 8). */
 const FORMAT_VERSION = 1;
 
-function fileRecord(file: PlacedExport, clusterVersion: ClusterVersion): FileRecord {
+function fileRecord(file: PlacedExport, { startTime, clusterVersion }: ManifestFacts): FileRecord {
   const record: FileRecord = {
     ...EMPTY_FILE,
     span: file.span,
     path: file.name,
     entryCounts: { dataSize: BigInt(file.dataBytes), rows: BigInt(file.rows), indexEntries: BigInt(file.indexEntries) },
     localityKv: file.localityKv,
+    // Only files of another window than the layer's say theirs (crdb-format.md 2.4, fields 7 and 8).
+    ...(equalTimestamps(file.startTime, startTime) ? {} : { startTime: file.startTime, endTime: file.endTime }),
   };
   // Since 24.1 a restore sizes its work by these; older versions have no such fields and would carry them as unknown.
   if (clusterVersion.major < 24) return record;
@@ -56,14 +67,12 @@ function fileRecord(file: PlacedExport, clusterVersion: ClusterVersion): FileRec
 
 /** The manifest of a finished layer: files sorted by span, totals summed, nothing that is not whole. */
 export function assembleManifest(facts: ManifestFacts, files: readonly PlacedExport[]): Manifest {
-  const records = files
-    .map((file) => fileRecord(file, facts.clusterVersion))
-    .sort((a, b) => compareSpans(a.span, b.span));
+  const records = files.map((file) => fileRecord(file, facts)).sort((a, b) => compareSpans(a.span, b.span));
   return {
     ...EMPTY_MANIFEST,
     startTime: facts.startTime,
     endTime: facts.endTime,
-    spans: mergeSpans(facts.scope.spans),
+    spans: facts.spans,
     files: records,
     descriptors: facts.scope.descriptors,
     formatVersion: FORMAT_VERSION,
@@ -78,8 +87,9 @@ export function assembleManifest(facts: ManifestFacts, files: readonly PlacedExp
     entryCounts: records.reduce((sum, record) => addCounts(sum, record.entryCounts), NO_ROWS),
     mvccFilter: facts.allRevisions ? 'all' : 'latest',
     completeDbs: facts.scope.completeDatabases,
-    introducedSpans: facts.introducedSpans ?? [],
-    revisionStartTime: facts.allRevisions ? facts.startTime : EMPTY_TIMESTAMP,
+    introducedSpans: facts.introducedSpans,
+    descriptorChanges: facts.descriptorChanges,
+    revisionStartTime: facts.revisionStartTime,
     id: facts.id,
     partitionDescriptorFilenames: facts.partitionNames,
     localityKvs: facts.localities,

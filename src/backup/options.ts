@@ -23,6 +23,15 @@ export interface BackupOptions {
   readonly targets: Targets;
   /** Consistent as of this time; default: now. */
   readonly asOf?: Timestamp;
+  /**
+   * The chain that an incremental backup is added to: 'LATEST', or a full's directory such as `/2023/02/23-150925.62`.
+   * Undefined: a new full backup.
+   */
+  readonly appendTo?: string;
+  /** Locations of the chain's incrementals outside of the collection: one per location of `into`, with the same localities. */
+  readonly incrementalLocation?: readonly string[];
+  /** Keep every version since the previous layer, or in a full since the GC horizon, so that a restore can go to any instant. */
+  readonly revisionHistory?: boolean;
   /** Facts that storage drivers need, such as the directory behind nodelocal://. */
   readonly storage?: StorageSettings;
   /** Worker threads. @defaultValue one per available core */

@@ -1,39 +1,39 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import type { BackupScope, NodeInfo, RangeInfo } from '../cluster/contract.js';
+import type { NodeInfo, RangeInfo } from '../cluster/contract.js';
 import {
   abandonBackup,
   type BackupTarget,
+  type ChainLock,
   claimBackup,
+  fullSubdir,
   type LocalityUris,
-  parseBackupUris,
+  lockChain,
+  nextDirectory,
   partsOf,
   publishBackup,
-  sstPath,
-  targetStore,
+  REFRESH_EVERY_MS,
 } from '../collection/index.js';
-import { TaskPool } from '../executor/index.js';
 import { isSpanvaultError, SpanvaultError, throwIfAborted } from '../fault/index.js';
-import {
-  compareTimestamps,
-  EMPTY_TIMESTAMP,
-  printTimestamp,
-  TickSequence,
-  type Timestamp,
-  uniqueInt,
-} from '../keys/index.js';
+import { compareTimestamps, EMPTY_TIMESTAMP, isEmptyTimestamp, type Timestamp, uniqueInt } from '../keys/index.js';
 import { type Manifest, STATISTICS_FILE, type TableStatistic } from '../manifest/index.js';
-import { openStorage, type StorageConfig } from '../storage/index.js';
+import { openStorage } from '../storage/index.js';
 import { assembleManifest, type PlacedExport } from './assemble.js';
-import type { ExportTaskArgs, ExportTaskResult, ExportWaits } from './export_task.js';
+import { type Exported, exportPasses, exportTotals, ticks } from './export.js';
+import type { ExportWaits } from './export_task.js';
+import { endOf, type Layer, openChain, parseLocations, resolveLayer, startOf } from './layer.js';
 import { type BackupOptions, type ResolvedBackupOptions, resolveBackupOptions } from './options.js';
+import { checkGarbage, type ExportPass, newestThreshold, planPasses } from './passes.js';
 import { type PlacementReport, placementReport } from './placement.js';
-import { type BackupPlan, type ExportTaskPlan, planBackup } from './plan.js';
 import { tableStatistics } from './statistics.js';
 
 export interface BackupResult {
-  /** `/2023/02/23-150925.62`, the same in every bucket. */
+  /** Directory of the full, the same in every bucket: `/2023/02/23-150925.62`. An incremental's chain is named by its full. */
   readonly subdir: string;
+  /** Directory of this layer; of a full, the same as `subdir`. */
+  readonly directory: string;
+  /** Empty for a full. */
+  readonly startTime: Timestamp;
   readonly endTime: Timestamp;
   /** Keys of primary indexes, as CockroachDB counts rows. */
   readonly rows: number;
@@ -49,36 +49,35 @@ export interface BackupResult {
   readonly seconds: number;
 }
 
-/** Most files one task may make; the plan reserves as many names. A task gathers about one target size, so this is ample. */
-const FILES_PER_TASK_MIN = 64;
-
 /** A small backup is cut into at least so many tasks per worker, so that no worker waits long for the last one. */
 const TASKS_PER_WORKER = 4;
 /** Tasks are not made smaller than this for it: every task makes a file. */
 const TASK_BYTES_MIN = 32 * 1024 * 1024;
 
-const ticks = new TickSequence();
-
 /**
- * Takes a full backup. Everything that can be refused is refused before anything is written; a failure leaves no manifest
- * and erases what was written. The order of durability is: files, partition descriptors, manifest, LATEST.
+ * Takes a full backup, or with `appendTo` an incremental one. Everything that can be refused is refused before anything is
+ * written; a failure leaves no manifest and erases what was written. The order of durability is: files, partition descriptors,
+ * manifest, and for a full LATEST.
  * @throws SpanvaultError usage, storage, sourceSink, coverage, worker, aborted
  */
 export async function backup(options: BackupOptions): Promise<BackupResult> {
   const begin = performance.now();
   const resolved = resolveBackupOptions(options);
-  const uris = parseBackupUris(options.into);
+  const locations = parseLocations(options);
   const { source } = options;
+  options.onProgress?.({ phase: 'planning', bytes: 0, totalBytes: 0, entries: 0 });
+  const chain = await openChain(options, locations);
   const endTime = endOf(options, source.now());
-  const release = await source.protect?.(endTime);
+  const release = await source.protect?.(oldestNeeded(startOf(chain), endTime));
   try {
-    options.onProgress?.({ phase: 'planning', bytes: 0, totalBytes: 0, entries: 0 });
-    const scope = await source.resolve(options.targets, endTime);
+    const layer = await resolveLayer(options, chain, endTime);
     const nodes = await source.nodes();
-    const ranges = await source.ranges(scope.spans);
-    const plan = planRun(scope, nodes, ranges, uris, resolved, options.workers ?? availableParallelism());
+    const ranges = await source.ranges(layer.window.spans);
+    checkGarbage(layer.window, ranges);
+    const uris = chain?.uris ?? locations.uris;
+    const passes = planRun(layer, nodes, ranges, uris, resolved, options.workers ?? availableParallelism());
     throwIfAborted(options.signal);
-    const run: Run = { options, resolved, scope, plan, nodes, uris, endTime };
+    const run: Run = { options, resolved, layer, passes, ranges, nodes, uris };
     return { ...(await claimAndExport(run)), seconds: (performance.now() - begin) / 1000 };
   } finally {
     await release?.();
@@ -88,55 +87,91 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
 interface Run {
   readonly options: BackupOptions;
   readonly resolved: ResolvedBackupOptions;
-  readonly scope: BackupScope;
-  readonly plan: BackupPlan;
+  readonly layer: Layer;
+  readonly passes: readonly [...ExportPass[], ExportPass];
+  readonly ranges: readonly RangeInfo[];
   readonly nodes: readonly NodeInfo[];
+  /** Locations that this layer is written to. */
   readonly uris: LocalityUris;
-  readonly endTime: Timestamp;
 }
 
-function endOf(options: BackupOptions, now: Timestamp): Timestamp {
-  const { asOf } = options;
-  if (asOf === undefined) return now;
-  if (compareTimestamps(asOf, now) > 0) {
-    throw new SpanvaultError(
-      'SV_USAGE',
-      `AS OF SYSTEM TIME: cannot specify timestamp in the future (${printTimestamp(asOf)} > ${printTimestamp(now)})`,
-    );
-  }
-  return asOf;
+function oldestNeeded(startTime: Timestamp, endTime: Timestamp): Timestamp {
+  return isEmptyTimestamp(startTime) || compareTimestamps(endTime, startTime) < 0 ? endTime : startTime;
 }
 
 function planRun(
-  scope: BackupScope,
+  layer: Layer,
   nodes: readonly NodeInfo[],
   ranges: readonly RangeInfo[],
   uris: LocalityUris,
   resolved: ResolvedBackupOptions,
   workers: number,
-): BackupPlan {
-  const localities = [...uris.byLocality.keys()];
+): Run['passes'] {
   const bytes = ranges.reduce((sum, range) => sum + range.approximateBytes, 0);
   const share = Math.max(TASK_BYTES_MIN, Math.ceil(bytes / (TASKS_PER_WORKER * Math.max(1, workers))));
-  return planBackup({ spans: scope.spans, ranges, nodes, localities, taskBytes: Math.min(resolved.taskBytes, share) });
+  return planPasses(layer.window, {
+    ranges,
+    nodes,
+    localities: [...uris.byLocality.keys()],
+    taskBytes: Math.min(resolved.taskBytes, share),
+  });
 }
 
 async function claimAndExport(run: Run): Promise<Omit<BackupResult, 'seconds'>> {
-  const { options, endTime } = run;
-  const jobId = options.jobId ?? uniqueInt(ticks.reserve(options.source.now().wall), options.source.coordinator);
-  const target = await claimBackup({ uris: run.uris, settings: options.storage ?? {}, endTime, jobId: String(jobId) });
+  const { options, uris } = run;
+  const { chain, window } = run.layer;
+  const settings = options.storage ?? {};
+  const jobId = String(
+    options.jobId ?? uniqueInt(ticks.reserve(options.source.now().wall), options.source.coordinator),
+  );
+  if (chain === undefined) {
+    const target = await claimBackup({ uris, settings, directory: fullSubdir(window.endTime), jobId });
+    return exportAndPublish(run, target, undefined);
+  }
+  const directory = nextDirectory(chain, window.startTime, window.endTime);
+  const lock = await lockChain(chain, settings, { start: window.startTime, directory, jobId });
   try {
-    const { files, waits } = await exportAll(run, target);
-    options.onProgress?.({ ...totals(files), phase: 'publishing', totalBytes: run.plan.approximateBytes });
-    const statistics = tableStatistics(run.scope.descriptors, files, endTime);
+    return await exportAndPublish(run, await claimBackup({ uris, settings, directory, jobId }), lock);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function exportAndPublish(
+  run: Run,
+  target: BackupTarget,
+  lock: ChainLock | undefined,
+): Promise<Omit<BackupResult, 'seconds'>> {
+  const { options, layer } = run;
+  try {
+    const exported = await refreshing(lock, () =>
+      exportPasses({ options, resolved: run.resolved, passes: run.passes, target }),
+    );
+    const { files } = exported;
+    const totalBytes = run.passes.reduce((sum, { plan }) => sum + plan.approximateBytes, 0);
+    options.onProgress?.({ ...exportTotals(files), phase: 'publishing', totalBytes });
+    // The rows of an incremental are not the table's: counts of its files would mislead the optimizer of a restored cluster.
+    const statistics = lock === undefined ? tableStatistics(layer.scope.descriptors, files, layer.window.endTime) : [];
     const manifest = await publishBackup(target, assemble(run, target, files, statistics), {
-      statistics,
+      ...(lock === undefined ? { statistics } : { incremental: true, beforeManifest: () => lock.check() }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
-    return report(run, target, manifest, files, waits);
+    return report(run, target, manifest, exported);
   } catch (error) {
     await abandon(target, error);
     throw error;
+  }
+}
+
+/** Runs work while the lock is kept fresh. */
+async function refreshing<T>(lock: ChainLock | undefined, work: () => Promise<T>): Promise<T> {
+  // A refresh that fails is not lost: the check before the manifest finds a lock that others took over.
+  const timer = lock && setInterval(() => void lock.refresh().catch(() => undefined), REFRESH_EVERY_MS);
+  timer?.unref();
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
   }
 }
 
@@ -153,73 +188,22 @@ async function abandon(target: BackupTarget, failure: unknown): Promise<void> {
   });
 }
 
-async function exportAll(
-  run: Run,
-  target: BackupTarget,
-): Promise<{ readonly files: readonly PlacedExport[]; readonly waits: ExportWaits }> {
-  const { options, plan } = run;
-  const inline = !('module' in options.source.scanner);
-  const { onProgress } = options;
-  const pool = new TaskPool({
-    tasksPerWorker: 2,
-    ...(inline ? { workers: 0 } : options.workers === undefined ? {} : { workers: options.workers }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    ...(onProgress === undefined
-      ? {}
-      : { onTick: (sums) => onProgress({ phase: 'exporting', ...sums, totalBytes: plan.approximateBytes }) }),
-  });
-  const files: PlacedExport[] = [];
-  const waits = { scanSeconds: 0, encodeSeconds: 0, uploadWaitSeconds: 0 };
-  try {
-    const tasks = plan.tasks.map((task) => ({
-      module: new URL('./export_task.js', import.meta.url).href,
-      export: 'exportTask',
-      args: taskArgs(run, task, targetStore(target, task.localityKv)),
-    }));
-    await pool.run<ExportTaskArgs, ExportTaskResult>(tasks, (result, index) => {
-      const { localityKv, nodeId } = plan.tasks[index]!;
-      files.push(...result.files.map((file) => ({ ...file, localityKv, nodeId })));
-      for (const stage of Object.keys(waits) as (keyof ExportWaits)[]) waits[stage] += result.waits[stage];
-    });
-  } finally {
-    await pool.close();
-  }
-  return { files, waits };
-}
-
-function taskArgs(run: Run, task: ExportTaskPlan, storage: StorageConfig): ExportTaskArgs {
-  const { options, resolved, endTime } = run;
-  const expected = Math.ceil(task.approximateBytes / resolved.sst.targetFileBytes);
-  const names = task.pieces.length + Math.max(FILES_PER_TASK_MIN, 4 * expected);
-  const first = ticks.reserve(options.source.now().wall, names);
-  return {
-    scanner: options.source.scanner,
-    storage,
-    fileNames: Array.from({ length: names }, (_, index) => sstPath(uniqueInt(first + BigInt(index), task.nodeId))),
-    spans: task.pieces.map((piece) => piece.span),
-    startTime: EMPTY_TIMESTAMP,
-    endTime,
-    allRevisions: false,
-    sst: resolved.sst,
-    batchBytes: resolved.batchBytes,
-    partBytes: resolved.partBytes,
-  };
-}
-
 function assemble(
   run: Run,
   target: BackupTarget,
   files: readonly PlacedExport[],
   statistics: readonly TableStatistic[],
 ): Manifest {
-  const { options, resolved, scope, endTime } = run;
+  const { options, resolved, layer } = run;
+  const { scope, window, history } = layer;
   const parts = partsOf(target);
   return assembleManifest(
     {
+      ...window,
       scope,
-      startTime: EMPTY_TIMESTAMP,
-      endTime,
-      allRevisions: false,
+      allRevisions: options.revisionHistory === true,
+      descriptorChanges: history?.changes ?? [],
+      revisionStartTime: revisionStart(run),
       clusterId: options.source.clusterId,
       id: new Uint8Array(Buffer.from(randomUUID().replaceAll('-', ''), 'hex')),
       coordinator: options.source.coordinator,
@@ -232,19 +216,19 @@ function assemble(
   );
 }
 
-function totals(files: readonly PlacedExport[]): { readonly bytes: number; readonly entries: number } {
-  return {
-    bytes: files.reduce((sum, file) => sum + file.dataBytes, 0),
-    entries: files.reduce((sum, file) => sum + file.rows + file.indexEntries, 0),
-  };
+/** Since when every version is in the layer (crdb-format.md 7.1); empty without revision history. */
+function revisionStart({ options, layer, ranges }: Run): Timestamp {
+  if (options.revisionHistory !== true) return EMPTY_TIMESTAMP;
+  const { startTime, spans } = layer.window;
+  const known = [startTime, newestThreshold(spans, ranges), layer.history?.knownSince ?? EMPTY_TIMESTAMP];
+  return known.reduce((newest, time) => (compareTimestamps(time, newest) > 0 ? time : newest));
 }
 
 function report(
   run: Run,
   target: BackupTarget,
   manifest: Manifest,
-  files: readonly PlacedExport[],
-  waits: ExportWaits,
+  { files, waits }: Exported,
 ): Omit<BackupResult, 'seconds'> {
   const { dataSize, rows, indexEntries } = manifest.entryCounts;
   const localities = new Map(run.nodes.map((node) => [node.nodeId, node.locality]));
@@ -252,15 +236,18 @@ function report(
     localityKv,
     display: openStorage({ ...target.root, uri: run.uris.byLocality.get(localityKv) ?? run.uris.defaultUri }).display,
   }));
+  const own = run.passes.at(-1)!;
   return {
-    subdir: target.subdir,
-    endTime: run.endTime,
+    subdir: run.layer.chain?.subdir ?? target.directory,
+    directory: target.directory,
+    startTime: manifest.startTime,
+    endTime: manifest.endTime,
     rows: Number(rows),
     indexEntries: Number(indexEntries),
     bytes: Number(dataSize),
     fileBytes: files.reduce((sum, file) => sum + file.fileBytes, 0),
     files: files.length,
-    placement: placementReport(run.plan, files, buckets, (nodeId) => localities.get(nodeId) ?? []),
+    placement: placementReport(own.plan, files, buckets, (nodeId) => localities.get(nodeId) ?? []),
     waits,
   };
 }

@@ -6,6 +6,7 @@ import {
   type BackupOutcome,
   type BackupStatement,
   execute,
+  type Layer,
   parseAsOf,
   printStatement,
   type RestoreStatement,
@@ -41,6 +42,9 @@ interface OperationOptions extends ClusterOptions, TargetOptions {
 }
 
 interface BackupCommandOptions extends OperationOptions {
+  readonly appendTo?: string;
+  readonly incrementalLocation?: readonly string[];
+  readonly revisionHistory?: true;
   readonly compression?: Compression;
   readonly clusterVersion?: string;
 }
@@ -71,17 +75,25 @@ function withOperation(command: Command): Command {
 export function addBackupCommand(program: Command, context: Context): void {
   const command = program
     .command('backup')
-    .description('take a full backup of a cluster, of databases or of tables')
+    .description('take a full or an incremental backup of a cluster, of databases or of tables')
     .argument('<uri...>', 'one location, or one per locality with COCKROACH_LOCALITY each')
     .addOption(
       new Option('--compression <codec>', 'codec of data blocks (default: snappy)').choices(['none', 'snappy', 'zstd']),
     )
+    .option('--append-to <subdirectory>', 'add an incremental backup to a chain: LATEST, or the directory of its full')
+    .option(
+      '--incremental-location <uri>',
+      'where the incrementals lie when not in the collection; repeatable',
+      repeatable,
+    )
+    .option('--revision-history', 'keep every version, so that a restore can go to any instant')
     .option('--cluster-version <version>', 'version of CockroachDB that is to restore it (default: 23.1)')
     .action((uris: string[], options: BackupCommandOptions) => runBackup(context, uris, options));
   withExamples(
     withOperation(command),
     "spanvault backup --cluster ./c1 'nodelocal://1/backup'",
     "spanvault backup --cluster ./c1 --database movr \\\n      'nodelocal://1/east?COCKROACH_LOCALITY=default' 'nodelocal://1/west?COCKROACH_LOCALITY=region%3Dus-west'",
+    "spanvault backup --cluster ./c1 --append-to LATEST --revision-history 'nodelocal://1/backup'",
   );
 }
 
@@ -121,14 +133,22 @@ function targetsOf(options: TargetOptions): StatementTargets {
   return { kind: 'tables', patterns };
 }
 
+/** A layer as a flag names it. */
+function layerOf(text: string): Exclude<Layer, { readonly kind: 'blank' }> {
+  return text.toUpperCase() === 'LATEST' ? { kind: 'latest' } : { kind: 'subdir', subdir: text };
+}
+
 async function runBackup(context: Context, uris: readonly string[], options: BackupCommandOptions): Promise<void> {
   const statement: BackupStatement = {
     kind: 'backup',
     targets: targetsOf(options),
-    destination: { kind: 'new' },
+    destination: options.appendTo === undefined ? { kind: 'new' } : layerOf(options.appendTo),
     uris,
     asOf: options.asOf === undefined ? null : parseAsOf(options.asOf),
-    options: {},
+    options: {
+      ...(options.revisionHistory && { revision_history: true }),
+      ...(options.incrementalLocation === undefined ? {} : { incremental_location: options.incrementalLocation }),
+    },
   };
   await runOperation(context, options, statement, {
     ...(options.workers === undefined ? {} : { workers: options.workers }),
@@ -138,14 +158,10 @@ async function runBackup(context: Context, uris: readonly string[], options: Bac
 }
 
 async function runRestore(context: Context, uris: readonly string[], options: RestoreCommandOptions): Promise<void> {
-  const layer =
-    options.from.toUpperCase() === 'LATEST'
-      ? ({ kind: 'latest' } as const)
-      : ({ kind: 'subdir', subdir: options.from } as const);
   const statement: RestoreStatement = {
     kind: 'restore',
     targets: targetsOf(options),
-    from: options.directory === true ? { kind: 'directory' } : layer,
+    from: options.directory === true ? { kind: 'directory' } : layerOf(options.from),
     uris,
     asOf: options.asOf === undefined ? null : parseAsOf(options.asOf),
     options: {
@@ -195,7 +211,10 @@ async function runOperation(
   if (options.json) {
     for await (const line of renderResult(result, 'json')) {
       const row = JSON.parse(line) as Readonly<Record<string, string>>;
-      const more = outcome === undefined ? {} : { subdir: outcome.subdir, placement: placementJson(outcome) };
+      const more =
+        outcome === undefined
+          ? {}
+          : { subdir: outcome.subdir, directory: outcome.directory, placement: placementJson(outcome) };
       io.stdout.write(
         `${JSON.stringify({ event: 'result', statement: printStatement(statement), ...row, ...more, seconds, notices: result.notices })}\n`,
       );
@@ -204,7 +223,7 @@ async function runOperation(
   }
   for await (const text of renderResult(result, 'table')) io.stdout.write(text);
   if (outcome !== undefined) {
-    io.stdout.write(`\nwritten to ${outcome.subdir}: ${printBytes(outcome.bytes)} in ${printDuration(seconds)}\n`);
+    io.stdout.write(`\nwritten to ${outcome.directory}: ${printBytes(outcome.bytes)} in ${printDuration(seconds)}\n`);
     for (const line of placementLines(outcome.placement)) io.stdout.write(line);
   }
   printNotices(io, result.notices);

@@ -1,4 +1,5 @@
 import type { Locality, Span, Timestamp } from '../keys/index.js';
+import type { DescriptorRevision } from '../manifest/index.js';
 import type { Batch } from '../native/contract.js';
 
 /** A node that can execute work. */
@@ -47,6 +48,19 @@ export interface BackupScope {
   /** Ids of databases that are backed up as a whole. */
   readonly completeDatabases: readonly number[];
   readonly coverage: 'requested' | 'cluster';
+}
+
+/** How the catalog of a backup's targets changed over a window of time, for backups with revision history. */
+export interface ScopeHistory {
+  /**
+   * Descriptors of the targets as they were at the window's start, at that time, then every later version of them and of what
+   * came into the targets, deletions included (crdb-format.md 2.3, field 16).
+   */
+  readonly changes: readonly DescriptorRevision[];
+  /** Sorted, disjoint spans of every index that any of those versions has: dropped ones can be restored to a time before. */
+  readonly spans: readonly Span[];
+  /** Changes at or before this time may be lost to garbage collection; empty = none are. */
+  readonly knownSince: Timestamp;
 }
 
 /** Selection of versions for an export (crdb-format.md 7.1). */
@@ -105,6 +119,11 @@ export interface RangeSource {
   now(): Timestamp;
   /** @throws SV_UNDEFINED for a target that does not exist at that time. */
   resolve(targets: Targets, asOf: Timestamp): Promise<BackupScope>;
+  /**
+   * Changes of the catalog in (startTime, endTime]; an empty startTime = from the beginning. A store without a catalog needs none.
+   * @throws SV_UNDEFINED for a target that does not exist at the end
+   */
+  history?(targets: Targets, startTime: Timestamp, endTime: Timestamp): Promise<ScopeHistory>;
   /** Ranges that cover `spans`, in key order; they may reach beyond the spans. */
   ranges(spans: readonly Span[]): Promise<readonly RangeInfo[]>;
   /**

@@ -4,6 +4,14 @@
  * finished backup becomes visible.
  * Must not read SSTs, descriptors or statements, and must not choose what goes into a backup.
  */
+export {
+  type AppendableChain,
+  type AppendRequest,
+  type ChainLayer,
+  nextDirectory,
+  openForAppend,
+} from './append.js';
+export { type ChainLock, lockChain, REFRESH_EVERY_MS, STALE_AFTER_MS } from './chain_lock.js';
 export { type MissingFile, missingFiles, missingFilesError } from './check_files.js';
 export { findIncrementals, listFulls, listIncrementals } from './find.js';
 export { readLatest, writeLatest } from './latest.js';

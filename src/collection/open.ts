@@ -1,5 +1,5 @@
 import { hasCode, isSpanvaultError, SpanvaultError, throwIfAborted } from '../fault/index.js';
-import { equalBytes, parseTier } from '../keys/index.js';
+import { equalBytes, parseTier, printUuid } from '../keys/index.js';
 import {
   type FileRecord,
   hasManifest,
@@ -234,9 +234,4 @@ function refuseDifferentFulls(uris: readonly string[]): void {
       `provided backup locations appear to reference different full backups: ${subdirs[0]} and ${different}`,
     );
   }
-}
-
-function printUuid(id: Uint8Array): string {
-  const hex = Buffer.from(id).toString('hex');
-  return id.length === 16 ? hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') : hex;
 }

@@ -1,5 +1,4 @@
 import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
-import type { Timestamp } from '../keys/index.js';
 import {
   MANIFEST_FILE,
   MANIFEST_NAMES,
@@ -17,23 +16,15 @@ import {
   type StorageSettings,
 } from '../storage/index.js';
 import { writeLatest } from './latest.js';
-import {
-  CHECKPOINT_FILE,
-  fullSubdir,
-  LOCK_CONTENT,
-  LOCK_PREFIX,
-  lockName,
-  PROGRESS_DIRECTORY,
-  partName,
-} from './layout.js';
+import { CHECKPOINT_FILE, LOCK_CONTENT, LOCK_PREFIX, lockName, PROGRESS_DIRECTORY, partName } from './layout.js';
 import { type LocalityUris, localityConfigs } from './localities.js';
 
-/** Where one full backup is being written. Plain data. */
+/** Where one layer is being written. Plain data. */
 export interface BackupTarget {
-  /** Root of the collection: LATEST lies there. */
+  /** The default location itself; a full's LATEST lies there. */
   readonly root: StorageConfig;
-  /** `/2023/02/23-150925.62` */
-  readonly subdir: string;
+  /** The layer's directory in every location: `/2023/02/23-150925.62` for a full. */
+  readonly directory: string;
   /** The layer's directory in the default location, and in each other one by locality. */
   readonly defaultStore: StorageConfig;
   readonly stores: ReadonlyMap<string, StorageConfig>;
@@ -44,8 +35,8 @@ export interface BackupTarget {
 export interface ClaimRequest {
   readonly uris: LocalityUris;
   readonly settings: StorageSettings;
-  /** End time of the backup: names the directory. */
-  readonly endTime: Timestamp;
+  /** The layer's directory, with a leading slash. */
+  readonly directory: string;
   /** Names the lock file; decimal digits in CockroachDB. */
   readonly jobId: string;
 }
@@ -56,15 +47,15 @@ export function targetStore(target: BackupTarget, localityKv: string): StorageCo
 }
 
 /**
- * Takes a directory for a new full backup: refuses one that a manifest, a lock or a checkpoint says is used, and leaves a
+ * Takes a directory for a new layer: refuses one that a manifest, a lock or a checkpoint says is used, and leaves a
  * lock of this job.
  * @throws SpanvaultError SV_EXISTS with CockroachDB's words (crdb-format.md 1.6), and what the storage throws
  */
 export async function claimBackup(request: ClaimRequest): Promise<BackupTarget> {
-  const subdir = fullSubdir(request.endTime);
+  const { directory } = request;
   const { defaultStore: root, byLocality } = localityConfigs(request.uris, request.settings);
-  const defaultStore = directoryConfig(root, subdir);
-  const stores = new Map([...byLocality].map(([locality, config]) => [locality, directoryConfig(config, subdir)]));
+  const defaultStore = directoryConfig(root, directory);
+  const stores = new Map([...byLocality].map(([locality, config]) => [locality, directoryConfig(config, directory)]));
   const storage = openStorage(defaultStore);
   try {
     await refuseUsed(storage, undefined);
@@ -81,7 +72,7 @@ export async function claimBackup(request: ClaimRequest): Promise<BackupTarget> 
   } finally {
     await storage.close();
   }
-  return { root, subdir, defaultStore, stores, jobId: request.jobId };
+  return { root, directory, defaultStore, stores, jobId: request.jobId };
 }
 
 async function refuseUsed(storage: ExternalStorage, ownLock: string | undefined): Promise<void> {
@@ -117,14 +108,18 @@ export function partsOf(target: BackupTarget): Pick<Manifest, 'partitionDescript
 /** What publishing adds to the manifest's files. */
 export interface PublishOptions {
   readonly statistics?: readonly TableStatistic[];
+  /** An incremental leaves LATEST, which names the chain, as it is. */
+  readonly incremental?: boolean;
+  /** Runs when everything but the manifest is written; a failure here leaves the layer unfinished. */
+  readonly beforeManifest?: () => Promise<void>;
   /** Completion time in nanoseconds since 1970, for the name of LATEST; default now. */
   readonly now?: bigint;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Makes a full backup whose data files are all complete visible, in the order of durability: statistics, one partition
- * descriptor in each non-default location (empty or not), the manifest, LATEST. The part names and localities of the
+ * Makes a layer whose data files are all complete visible, in the order of durability: statistics, one partition
+ * descriptor in each non-default location (empty or not), the manifest, and for a full LATEST. The part names and localities of the
  * manifest are filled in. When it fails, nothing it wrote names the backup; the caller abandons the target.
  * @returns the manifest as written
  */
@@ -151,9 +146,11 @@ export async function publishBackup(
       );
       await partStorage.close();
     }
+    await options.beforeManifest?.();
     await writeManifest(storage, manifest, signal);
     throwIfAborted(signal);
-    await writeLatest(root, target.subdir, options.now ?? BigInt(Date.now()) * 1_000_000n);
+    if (options.incremental !== true)
+      await writeLatest(root, target.directory, options.now ?? BigInt(Date.now()) * 1_000_000n);
     return manifest;
   } catch (error) {
     // A manifest of a backup that is reported as failed must not be found: it goes first, the fat one before the slim one.
@@ -169,7 +166,7 @@ export async function publishBackup(
 }
 
 /**
- * Erases what a failed backup wrote, in every location, best effort: manifests first, the lock last. Only for a target that
+ * Erases what a failed run wrote, in every location, best effort: manifests first, the lock last. Only for a target that
  * this run claimed; what cannot be erased is counted and stays unnamed.
  * @returns how many objects could not be erased
  */

@@ -57,3 +57,9 @@ export function printKey(key: Uint8Array, limit = 64): string {
   }
   return key.length > limit ? `${text}…(${key.length} bytes)` : text;
 }
+
+/** A UUID's 16 bytes as people read it; bytes of any other length as plain hex. */
+export function printUuid(id: Uint8Array): string {
+  const hex = toHex(id);
+  return id.length === 16 ? hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') : hex;
+}

@@ -1,5 +1,6 @@
 import { SpanvaultError } from '../fault/index.js';
 import {
+  compareBytes,
   compareTimestamps,
   concatBytes,
   decodeEngineKey,
@@ -64,13 +65,15 @@ export async function readExternalLists(
   return { ...slim, files, descriptors, descriptorChanges, hasExternalManifestSsts: false };
 }
 
+/** Sorted by start key and path: files of one start key may end, or begin in time, differently. */
 function fileEntries(files: readonly FileRecord[]): SstEntry[] {
-  return files.map((file) => ({
+  const entries = files.map((file) => ({
     key: encodeEngineKey(
       concatBytes(encodeBytesAscending(file.span.key), encodeBytesAscending(new Uint8Array(Buffer.from(file.path)))),
     ),
     value: encodeFile(file),
   }));
+  return entries.sort((a, b) => compareBytes(a.key, b.key));
 }
 
 function descriptorKey(id: number, ts: Timestamp): Uint8Array {

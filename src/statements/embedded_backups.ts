@@ -1,4 +1,4 @@
-import { type BackupProgress, backup } from '../backup/index.js';
+import { type BackupOptions, type BackupProgress, backup } from '../backup/index.js';
 import { createStatement } from '../catalog/index.js';
 import type { EmbeddedCluster, Targets } from '../cluster/index.js';
 import type { Compression } from '../native/index.js';
@@ -47,8 +47,9 @@ export class EmbeddedBackups {
     const { storage, ...choices } = this.#settings;
     const result = await backup({
       ...choices,
+      ...locationOptions(request),
       source: this.#cluster.source(),
-      into: request.uris,
+      revisionHistory: request.revisionHistory,
       targets: targetsOf(request.targets, request.currentDatabase),
       asOf: request.asOf,
       storage,
@@ -56,8 +57,8 @@ export class EmbeddedBackups {
       signal: control.signal,
       onProgress: (progress) => control.onProgress(fractionOf(progress)),
     });
-    const { subdir, rows, indexEntries, bytes, placement } = result;
-    return { subdir, rows, indexEntries, bytes, placement };
+    const { subdir, directory, rows, indexEntries, bytes, placement } = result;
+    return { subdir, directory, rows, indexEntries, bytes, placement };
   }
 
   async restore(request: RestoreRequest, control: Control): Promise<RestoreOutcome> {
@@ -100,6 +101,22 @@ export class EmbeddedBackups {
       checkFiles: request.checkFiles,
     });
   }
+}
+
+/** Where a BACKUP goes, as the library takes it. */
+export function locationOptions({
+  uris,
+  appendTo,
+  incrementalUris,
+}: Pick<BackupRequest, 'uris' | 'appendTo' | 'incrementalUris'>): Pick<
+  BackupOptions,
+  'into' | 'appendTo' | 'incrementalLocation'
+> {
+  return {
+    into: uris,
+    ...(appendTo === undefined ? {} : { appendTo: appendTo.kind === 'latest' ? 'LATEST' : appendTo.subdir }),
+    ...(incrementalUris === undefined ? {} : { incrementalLocation: incrementalUris }),
+  };
 }
 
 function layerOf(from: BackupSource['from']): string | undefined {

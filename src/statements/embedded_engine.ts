@@ -9,10 +9,10 @@ import {
   type ZoneSetting,
 } from '../catalog/index.js';
 import { type EmbeddedCluster, type OpenOptions, openCluster } from '../cluster/index.js';
-import { parseBackupUris } from '../collection/index.js';
+import { parseLocations } from '../backup/index.js';
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import { printLocality, type Timestamp } from '../keys/index.js';
-import { type BackupSettings, EmbeddedBackups } from './embedded_backups.js';
+import { type BackupSettings, EmbeddedBackups, locationOptions } from './embedded_backups.js';
 import { EmbeddedRows } from './embedded_rows.js';
 import type {
   BackupOutcome,
@@ -75,8 +75,8 @@ class EmbeddedEngine implements Engine {
     return printLocality(node.locality);
   }
 
-  checkLocations(uris: readonly string[]): void {
-    parseBackupUris(uris);
+  checkLocations(locations: Parameters<Engine['checkLocations']>[0]): void {
+    parseLocations(locationOptions(locations));
   }
 
   backup(request: BackupRequest, control: Control): Promise<BackupOutcome> {

@@ -52,12 +52,19 @@ export interface BackupRequest {
   readonly currentDatabase: string;
   /** With their COCKROACH_LOCALITY parameters. */
   readonly uris: readonly string[];
+  /** The chain that an incremental is added to; undefined for a full backup. */
+  readonly appendTo: Exclude<Layer, { readonly kind: 'blank' }> | undefined;
+  /** Where the incrementals of the chain lie when not in the collection. */
+  readonly incrementalUris: readonly string[] | undefined;
+  readonly revisionHistory: boolean;
   readonly asOf: Timestamp;
 }
 
 export interface BackupOutcome extends WorkCounts {
-  /** `/2023/02/23-150925.62` */
+  /** Directory of the full: `/2023/02/23-150925.62` */
   readonly subdir: string;
+  /** Directory of the layer; a full's is its subdir. */
+  readonly directory: string;
   readonly placement: PlacementReport;
 }
 
@@ -165,7 +172,7 @@ export interface Engine {
   nodeLocality(nodeId: number): string;
 
   /** Checks the locations of a BACKUP by their texts alone. @throws what `backup` throws for them */
-  checkLocations(uris: readonly string[]): void;
+  checkLocations(locations: Pick<BackupRequest, 'uris' | 'appendTo' | 'incrementalUris'>): void;
   backup(request: BackupRequest, control: Control): Promise<BackupOutcome>;
   restore(request: RestoreRequest, control: Control): Promise<RestoreOutcome>;
   /** Subdirectories of full backups, oldest first. */

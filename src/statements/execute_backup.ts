@@ -18,30 +18,28 @@ import type {
 const JOB_COLUMNS = columns('job_id#', 'status', 'fraction_completed#', 'rows#', 'index_entries#', 'bytes#');
 const DETACHED_COLUMNS = columns('job_id#');
 
-/** BACKUP: a full backup into a new subdirectory; the old destinations and incrementals are refused. */
+/** BACKUP: a full backup into a new subdirectory, or an incremental one that is added to a chain. */
 export async function executeBackup(
   session: Session,
   statement: BackupStatement,
   signal: AbortSignal,
 ): Promise<Result> {
-  if (statement.destination.kind !== 'new') {
-    const into = statement.destination.kind === 'latest' ? 'LATEST' : 'a subdirectory';
-    throw new SpanvaultError(
-      'SV_NOT_SUPPORTED',
-      `BACKUP INTO ${into} IN (an incremental backup) is not supported yet`,
-      {
-        hint: 'BACKUP INTO takes a full backup',
-      },
-    );
-  }
-  refuseLaterOptions('BACKUP', statement.options);
+  const { destination, options } = statement;
+  refuseLaterOptions('BACKUP', options);
+  if (destination.kind === 'blank') throw blankSubdirectory(destination.name);
+  const locations = {
+    uris: statement.uris,
+    appendTo: destination.kind === 'new' ? undefined : destination,
+    incrementalUris: options.incremental_location,
+  };
   // A wrong list of locations fails the statement and starts no job, detached or not.
-  session.engine.checkLocations(statement.uris);
+  session.engine.checkLocations(locations);
   const now = session.engine.now();
   const request = {
     targets: statement.targets,
     currentDatabase: session.currentDatabase,
-    uris: statement.uris,
+    ...locations,
+    revisionHistory: options.revision_history === true,
     asOf: statement.asOf === null ? now : resolveAsOf(statement.asOf, now),
   };
   return runJob(session, 'BACKUP', statement, signal, async (control) => {
@@ -139,15 +137,13 @@ function checkSource(statement: 'RESTORE' | 'SHOW BACKUP', source: BackupSource)
   if (source.incrementals !== undefined) {
     throw new SpanvaultError('SV_NOT_SUPPORTED', `${statement} of a list of incremental backups is not supported yet`);
   }
-  if (source.from.kind === 'blank') {
-    throw new SpanvaultError(
-      'SV_USAGE',
-      `{${source.from.name}} stands for a subdirectory such as '2023/02/23-150925.62'`,
-      {
-        hint: "SHOW BACKUPS IN '…' lists the subdirectories of a collection",
-      },
-    );
-  }
+  if (source.from.kind === 'blank') throw blankSubdirectory(source.from.name);
+}
+
+function blankSubdirectory(name: string): SpanvaultError {
+  return new SpanvaultError('SV_USAGE', `{${name}} stands for a subdirectory such as '2023/02/23-150925.62'`, {
+    hint: "SHOW BACKUPS IN '…' lists the subdirectories of a collection",
+  });
 }
 
 /** SHOW BACKUPS IN: the subdirectory of every full backup. */

@@ -17,11 +17,11 @@ const later = <S extends Shape>(shape: S): { readonly shape: S; readonly runs: f
 /** Every option of BACKUP (crdb-features.md 2.1). */
 export const BACKUP_OPTIONS = {
   detached: runs('bool'),
-  revision_history: later('bool'),
+  revision_history: runs('bool'),
   encryption_passphrase: later('string'),
   kms: later('uris'),
   execution_locality: later('string'),
-  incremental_location: later('uris'),
+  incremental_location: runs('uris'),
   include_all_virtual_clusters: later('bool'),
   updates_cluster_monitoring_metrics: later('bool'),
   strict_storage_locality: later('flag'),

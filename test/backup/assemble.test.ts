@@ -7,11 +7,15 @@ const span = (from: string, to: string) => ({ key: key(from), endKey: key(to) })
 
 const facts = (major: number, more: Partial<ManifestFacts> = {}): ManifestFacts => ({
   scope: {
-    spans: [span('m', 'z'), span('a', 'f'), span('f', 'm')],
+    spans: [span('a', 'z')],
     descriptors: [Uint8Array.of(1), Uint8Array.of(2)],
     completeDatabases: [52],
     coverage: 'cluster',
   },
+  spans: [span('a', 'z')],
+  introducedSpans: [],
+  descriptorChanges: [],
+  revisionStartTime: EMPTY_TIMESTAMP,
   startTime: EMPTY_TIMESTAMP,
   endTime: { wall: 10n, logical: 2 },
   allRevisions: false,
@@ -34,12 +38,14 @@ const file = (from: string, to: string, localityKv: string, n: number): PlacedEx
   fileBytes: 5 * n,
   localityKv,
   nodeId: n,
+  startTime: EMPTY_TIMESTAMP,
+  endTime: { wall: 10n, logical: 2 },
 });
 
 const FILES = [file('m', 'z', '', 3), file('a', 'c', 'region=us-west', 1), file('c', 'm', '', 2)];
 
 describe('assembleManifest', () => {
-  it('sorts files by span, merges spans and sums the counts', () => {
+  it('sorts files by span and sums the counts', () => {
     const manifest = assembleManifest(facts(23), FILES);
     expect(manifest.files.map((one) => [one.path, one.localityKv])).toEqual([
       ['data/1.sst', 'region=us-west'],
@@ -85,8 +91,20 @@ describe('assembleManifest', () => {
 
   it('marks revision history', () => {
     const startTime = { wall: 4n, logical: 0 };
-    const manifest = assembleManifest(facts(23, { allRevisions: true, startTime }), FILES);
+    const more = { allRevisions: true, startTime, revisionStartTime: startTime };
+    const manifest = assembleManifest(facts(23, more), FILES);
     expect([manifest.mvccFilter, manifest.revisionStartTime]).toEqual(['all', startTime]);
+  });
+
+  it('tells the times of files that hold introduced spans, and of no others', () => {
+    const startTime = { wall: 4n, logical: 0 };
+    const introduced = { ...file('c', 'f', '', 4), startTime: EMPTY_TIMESTAMP, endTime: startTime };
+    const own = { ...file('c', 'f', '', 5), startTime };
+    const { files } = assembleManifest(facts(23, { startTime, introducedSpans: [span('c', 'f')] }), [own, introduced]);
+    expect(files.map(({ path, startTime: from, endTime: to }) => [path, from, to])).toEqual([
+      ['data/5.sst', EMPTY_TIMESTAMP, EMPTY_TIMESTAMP],
+      ['data/4.sst', EMPTY_TIMESTAMP, startTime],
+    ]);
   });
 
   it('makes a manifest of nothing', () => {

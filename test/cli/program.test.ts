@@ -8,6 +8,7 @@ import { engineOf, runWith } from './fakes.js';
 
 const OUTCOME: BackupOutcome = {
   subdir: '/2023/11/14-221320.00',
+  directory: '/2023/11/14-221320.00',
   rows: 3,
   indexEntries: 1,
   bytes: 2_000_000,
@@ -191,12 +192,32 @@ describe('backup and restore', () => {
         targets: { kind: 'tables', patterns: [['movr', '*']] },
         currentDatabase: 'defaultdb',
         uris: ['nodelocal://1/b'],
+        appendTo: undefined,
+        incrementalUris: undefined,
+        revisionHistory: false,
         asOf: { wall: 1_699_999_990_000_000_000n, logical: 0 },
       },
     ]);
     expect(ran.stdout).toMatch(/\n {2}\d{19} \| succeeded \| +1 \| +3 \| +1 \| 2000000\n\(1 row\)\n/);
     expect(ran.stdout).toMatch(/written to \/2023\/11\/14-221320.00: 2.00 MB in /);
     expect(ran.stdout).toContain('anywhere else | nodelocal://1/b |      2 |     1 | 2.00 MB |  900 kB');
+  });
+
+  test('flags of an incremental backup are the statement', async () => {
+    const requests: unknown[] = [];
+    const backing = host({
+      backup: async (request) => {
+        requests.push(request);
+        return OUTCOME;
+      },
+    });
+    const chain = ['--append-to', 'latest', '--incremental-location', 'nodelocal://1/i', '--revision-history'];
+    expect((await runWith(backing, ['backup', 'nodelocal://1/b', '--cluster', 'c', ...chain])).code).toBe(0);
+    expect(requests[0]).toMatchObject({
+      appendTo: { kind: 'latest' },
+      incrementalUris: ['nodelocal://1/i'],
+      revisionHistory: true,
+    });
   });
 
   test('--json gives progress and one result, nothing else on stdout', async () => {

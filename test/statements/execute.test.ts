@@ -27,6 +27,7 @@ async function table(result: Result): Promise<string[]> {
 
 const OUTCOME: BackupOutcome = {
   subdir: '/x',
+  directory: '/x',
   rows: 3,
   indexEntries: 2,
   bytes: 100,
@@ -104,7 +105,7 @@ describe('BACKUP and RESTORE', () => {
   });
 
   const value = { flag: '', bool: '', string: " = 'x'", uris: " = ('x', 'y')" } as const;
-  const later = (options: typeof BACKUP_OPTIONS | typeof RESTORE_OPTIONS | typeof SHOW_BACKUP_OPTIONS) =>
+  const later = (options: Readonly<Record<string, { readonly shape: keyof typeof value; readonly runs: boolean }>>) =>
     Object.entries(options).flatMap(([name, { shape, runs }]) => (runs ? [] : [[name, shape] as const]));
   const spell = (name: string): string =>
     /^(execution_locality|strict_storage_locality|revision_stream|experimental_|skip_size)/.test(name)
@@ -125,8 +126,7 @@ describe('BACKUP and RESTORE', () => {
   });
 
   test.each([
-    ["BACKUP INTO LATEST IN 'a'", 'BACKUP INTO LATEST IN (an incremental backup) is not supported yet'],
-    ["BACKUP INTO {subdirectory} IN 'a'", 'BACKUP INTO a subdirectory IN (an incremental backup) is not supported yet'],
+    ["BACKUP INTO {subdirectory} IN 'a'", "{subdirectory} stands for a subdirectory such as '2023/02/23-150925.62'"],
     ["RESTORE FROM {subdirectory} IN 'a'", "{subdirectory} stands for a subdirectory such as '2023/02/23-150925.62'"],
     ["RESTORE FROM 'a', 'b'", 'RESTORE of a list of incremental backups is not supported yet'],
     [

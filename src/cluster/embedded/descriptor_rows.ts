@@ -2,6 +2,7 @@ import {
   Catalog,
   type Descriptor,
   decodeDescriptor,
+  indexPrefix,
   PUBLIC_SCHEMA_ID,
   SYSTEM_TABLE_IDS,
   systemDescriptors,
@@ -9,7 +10,7 @@ import {
   tableSpan,
 } from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
-import { EMPTY_TIMESTAMP, type Span } from '../../keys/index.js';
+import { decodeVarintAscending, EMPTY_TIMESTAMP, type Span, type Timestamp } from '../../keys/index.js';
 import { type Row, RowDecoder, RowEncoder, type TableSchema } from '../../rows/index.js';
 import type { Entry } from './entries.js';
 import type { KeyValue } from './packed_batch.js';
@@ -31,6 +32,8 @@ const NAMESPACE_SCHEMA = fixedSchema(SYSTEM_TABLE_IDS.namespace);
 
 /** Keys of system.descriptor. */
 export const DESCRIPTOR_SPAN: Span = tableSpan(SYSTEM_TABLE_IDS.descriptor);
+
+const PRIMARY_PREFIX = indexPrefix(SYSTEM_TABLE_IDS.descriptor, 1);
 
 const TOMBSTONE = new Uint8Array(0);
 
@@ -93,4 +96,26 @@ export function readCatalog(entries: Iterable<Entry>): Catalog {
   for (const { key, value } of entries) take(decoder.add(key, value));
   take(decoder.finish());
   return new Catalog(descriptors);
+}
+
+/** One version of a descriptor; `desc` undefined = it was deleted. */
+export interface DescriptorVersion {
+  readonly time: Timestamp;
+  readonly id: number;
+  readonly desc: Uint8Array | undefined;
+}
+
+/** Versions of system.descriptor, as they come. @throws SpanvaultError SV_CORRUPT_STORE, SV_CORRUPT_VALUE */
+export function* readDescriptorVersions(entries: Iterable<Entry>): Generator<DescriptorVersion, void, undefined> {
+  for (const { key, timestamp, value } of entries) {
+    if (value.length === 0) {
+      yield { time: timestamp, id: Number(decodeVarintAscending(key, PRIMARY_PREFIX.length).value), desc: undefined };
+      continue;
+    }
+    const decoder = new RowDecoder(DESCRIPTOR_SCHEMA);
+    for (const [id, raw] of [...decoder.add(key, value), ...decoder.finish()]) {
+      // The id alone stands in a column family of its own.
+      if (raw instanceof Uint8Array) yield { time: timestamp, id: Number(id), desc: raw };
+    }
+  }
 }

@@ -1,7 +1,8 @@
-import { decodeEngineKey, type Span, type Timestamp } from '../../keys/index.js';
+import { decodeEngineKey, isEmptyTimestamp, type Span, type Timestamp } from '../../keys/index.js';
+import type { NativeScan } from '../../native/contract.js';
 import type { EmbeddedStore } from './store.js';
 
-/** One key's newest version at the time of a read. */
+/** One version of a key; of reads at a time, the newest one. */
 export interface Entry {
   readonly key: Uint8Array;
   readonly timestamp: Timestamp;
@@ -15,15 +16,39 @@ const BATCH_ENTRIES = 4096;
  * Reads the live entries of a span at a time, in key order, a packed batch at a go. The snapshot is taken by the first
  * step; keys and values stay valid after later steps.
  */
-export function* readEntries(store: EmbeddedStore, span: Span, asOf: Timestamp): Generator<Entry, void, undefined> {
-  const scan = store.scan({
-    startKey: span.key,
-    endKey: span.endKey,
-    asOf,
-    after: null,
-    mode: 'latest',
-    dropTombstones: true,
-  });
+export function readEntries(store: EmbeddedStore, span: Span, asOf: Timestamp): Generator<Entry, void, undefined> {
+  return entriesOf(
+    store.scan({
+      startKey: span.key,
+      endKey: span.endKey,
+      asOf,
+      after: null,
+      mode: 'latest',
+      dropTombstones: true,
+    }),
+  );
+}
+
+/** Reads every version in (after, upTo], tombstones included, newest first for each key; an empty `after` = from the beginning. */
+export function readVersions(
+  store: EmbeddedStore,
+  span: Span,
+  after: Timestamp,
+  upTo: Timestamp,
+): Generator<Entry, void, undefined> {
+  return entriesOf(
+    store.scan({
+      startKey: span.key,
+      endKey: span.endKey,
+      asOf: upTo,
+      after: isEmptyTimestamp(after) ? null : after,
+      mode: 'all',
+      dropTombstones: false,
+    }),
+  );
+}
+
+function* entriesOf(scan: NativeScan): Generator<Entry, void, undefined> {
   try {
     let size = BATCH_BYTES;
     for (;;) {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type CatalogTargets, indexSpans, resolveTargets } from '../../catalog/index.js';
-import { mergeSpans, type Span, type Timestamp } from '../../keys/index.js';
-import type { BackupScope, NodeInfo, RangeInfo, RangeSource, Targets, WorkerHalf } from '../contract.js';
+import { isEmptyTimestamp, mergeSpans, type Span, type Timestamp } from '../../keys/index.js';
+import type { BackupScope, NodeInfo, RangeInfo, RangeSource, ScopeHistory, Targets, WorkerHalf } from '../contract.js';
 import type { ClusterCore } from './core.js';
+import { scopeHistory } from './history.js';
 import { wantedLocalityAt } from './placement.js';
 import type { StoreAddress } from './scan_worker.js';
 
@@ -43,6 +44,13 @@ export class EmbeddedSource implements RangeSource {
       completeDatabases: resolved.completeDatabases.map(({ id }) => id),
       coverage: targets.kind === 'cluster' ? 'cluster' : 'requested',
     };
+  }
+
+  async history(targets: Targets, startTime: Timestamp, endTime: Timestamp): Promise<ScopeHistory> {
+    const { catalog, store } = this.#core;
+    const atStart = isEmptyTimestamp(startTime) ? [] : catalog.at(startTime).descriptors;
+    const resolved = await this.resolve(targets, endTime);
+    return scopeHistory(store, { targets, resolved }, { startTime, endTime, atStart });
   }
 
   async ranges(spans: readonly Span[]): Promise<readonly RangeInfo[]> {

@@ -1,0 +1,140 @@
+import type { BackupScope, RangeSource, ScopeHistory } from '../cluster/contract.js';
+import { type AppendableChain, type LocalityUris, openForAppend, parseBackupUris } from '../collection/index.js';
+import { SpanvaultError } from '../fault/index.js';
+import {
+  compareTimestamps,
+  EMPTY_TIMESTAMP,
+  mergeSpans,
+  printTimestamp,
+  type Span,
+  subtractSpans,
+  type Timestamp,
+} from '../keys/index.js';
+import { checkAppended, checkNothingLeftOut, introducedSpans, lacksObjects } from './append.js';
+import type { BackupOptions } from './options.js';
+import type { LayerWindow } from './passes.js';
+
+/*
+ * What a run will hold, resolved from its options before anything is written: its locations, its chain, its window of time
+ * and what of the source it covers.
+ */
+
+/** Locations of a backup, parsed. */
+export interface LayerLocations {
+  readonly uris: LocalityUris;
+  readonly incrementalUris: LocalityUris | undefined;
+}
+
+/**
+ * Parses the locations of a run.
+ * @throws SpanvaultError SV_LOCALITY, SV_URI, SV_USAGE; an explicit location of incrementals must have as many URIs as the
+ * collection, with the same localities (crdb-features.md S48)
+ */
+export function parseLocations(
+  options: Pick<BackupOptions, 'into' | 'incrementalLocation' | 'appendTo'>,
+): LayerLocations {
+  const uris = parseBackupUris(options.into);
+  if (options.incrementalLocation === undefined) return { uris, incrementalUris: undefined };
+  if (options.appendTo === undefined) {
+    throw new SpanvaultError('SV_USAGE', 'incremental_location is only of use to an incremental backup', {
+      hint: "BACKUP INTO LATEST IN '…' WITH incremental_location = '…' appends to the newest full backup",
+    });
+  }
+  const incrementalUris = parseBackupUris(options.incrementalLocation);
+  const wanted = [...uris.byLocality.keys()].sort();
+  const given = [...incrementalUris.byLocality.keys()].sort();
+  if (wanted.length !== given.length || wanted.some((locality, index) => locality !== given[index])) {
+    throw new SpanvaultError(
+      'SV_LOCALITY',
+      `incremental_location has the localities [${['default', ...given].join(' ')}], but the full backup's location has [${['default', ...wanted].join(' ')}]`,
+      { hint: 'give incremental_location one URI for each URI of the collection, with the same COCKROACH_LOCALITY' },
+    );
+  }
+  return { uris, incrementalUris };
+}
+
+/** A layer about to be taken. */
+export interface Layer {
+  readonly scope: BackupScope;
+  readonly window: LayerWindow;
+  /** The chain that it is added to; undefined for a full. */
+  readonly chain: AppendableChain | undefined;
+  readonly history: ScopeHistory | undefined;
+}
+
+/** The chain that a run adds to, read and checked; undefined for a full. */
+export async function openChain(
+  options: BackupOptions,
+  { uris, incrementalUris }: LayerLocations,
+): Promise<AppendableChain | undefined> {
+  if (options.appendTo === undefined) return undefined;
+  return openForAppend({
+    uris,
+    subdir: options.appendTo,
+    settings: options.storage ?? {},
+    ...(incrementalUris === undefined ? {} : { incrementalUris }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+}
+
+/** Start of the next layer: the end of the newest one; empty for a full. */
+export function startOf(chain: AppendableChain | undefined): Timestamp {
+  return chain?.layers.at(-1)?.manifest.endTime ?? EMPTY_TIMESTAMP;
+}
+
+/** End of the layer. @throws SpanvaultError SV_USAGE for a time that has not come */
+export function endOf({ asOf }: BackupOptions, now: Timestamp): Timestamp {
+  if (asOf === undefined) return now;
+  if (compareTimestamps(asOf, now) > 0) {
+    throw new SpanvaultError(
+      'SV_USAGE',
+      `AS OF SYSTEM TIME: cannot specify timestamp in the future (${printTimestamp(asOf)} > ${printTimestamp(now)})`,
+    );
+  }
+  return asOf;
+}
+
+/**
+ * Resolves the targets at the layer's end and, for an incremental, checks them against the chain.
+ * @throws SpanvaultError SV_UNDEFINED, SV_USAGE and others of the chain
+ */
+export async function resolveLayer(
+  options: BackupOptions,
+  chain: AppendableChain | undefined,
+  endTime: Timestamp,
+): Promise<Layer> {
+  const { source, targets } = options;
+  const startTime = startOf(chain);
+  const scope = await source.resolve(targets, endTime);
+  const history = options.revisionHistory === true ? await source.history?.(targets, startTime, endTime) : undefined;
+  const spans = mergeSpans([...scope.spans, ...(history?.spans ?? [])]);
+  const window = { spans, introducedSpans: [], startTime, endTime };
+  const previous = chain?.layers.at(-1)?.manifest;
+  if (previous === undefined) return { scope, window, chain, history };
+  checkAppended(previous, { scope, endTime, clusterId: source.clusterId, spans });
+  await checkComplete(source, options, previous, scope, spans, endTime);
+  return { scope, window: { ...window, introducedSpans: introducedSpans(previous, spans) }, chain, history };
+}
+
+async function checkComplete(
+  source: RangeSource,
+  { targets }: BackupOptions,
+  previous: AppendableChain['layers'][number]['manifest'],
+  scope: BackupScope,
+  spans: readonly Span[],
+  endTime: Timestamp,
+): Promise<void> {
+  if (targets.kind === 'cluster') return;
+  if (targets.kind !== 'spans') {
+    // Tables that were dropped are missing rightly: only a look at all that exists tells.
+    if (lacksObjects(previous, scope))
+      checkNothingLeftOut(previous, scope, await source.resolve({ kind: 'cluster' }, endTime));
+    return;
+  }
+  if (subtractSpans(previous.spans, spans).length > 0) {
+    throw new SpanvaultError(
+      'SV_USAGE',
+      'the previous backup layer covers spans that this incremental backup leaves out',
+    );
+  }
+}
