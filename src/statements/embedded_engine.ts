@@ -1,3 +1,4 @@
+import { parseLocations } from '../backup/index.js';
 import {
   type Catalog,
   type ZoneChange as CatalogZoneChange,
@@ -9,7 +10,6 @@ import {
   type ZoneSetting,
 } from '../catalog/index.js';
 import { type EmbeddedCluster, type OpenOptions, openCluster } from '../cluster/index.js';
-import { parseLocations } from '../backup/index.js';
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import { printLocality, type Timestamp } from '../keys/index.js';
 import { type BackupSettings, EmbeddedBackups, locationOptions } from './embedded_backups.js';
