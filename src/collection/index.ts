@@ -11,8 +11,17 @@ export {
   nextDirectory,
   openForAppend,
 } from './append.js';
+export { chooseLayers, inChainOrder, printLayer, type TimedLayer } from './chain.js';
 export { type ChainLock, lockChain, REFRESH_EVERY_MS, STALE_AFTER_MS } from './chain_lock.js';
-export { type MissingFile, missingFiles, missingFilesError } from './check_files.js';
+export {
+  fileKey,
+  type ListedLayer,
+  type MissingFile,
+  missingFiles,
+  missingFilesError,
+  type SeenFiles,
+  seeFiles,
+} from './check_files.js';
 export { findIncrementals, listFulls, listIncrementals } from './find.js';
 export { readLatest, writeLatest } from './latest.js';
 export * from './layout.js';

@@ -29,10 +29,10 @@ export async function readLatest(root: ExternalStorage): Promise<string> {
   return subdir;
 }
 
-/** Content of the first file of metadata/latest/, skipping the directory objects that copy tools leave. */
+/** Content of the first LATEST file of metadata/latest/, skipping the directory objects and strangers that copy tools leave. */
 async function readNewest(root: ExternalStorage): Promise<Uint8Array | undefined> {
   for await (const { name } of root.list(LATEST_DIRECTORY)) {
-    if (name.endsWith('/')) continue;
+    if (name.endsWith('/') || !name.startsWith(LATEST_DIRECTORY + LATEST_FILE)) continue;
     return (await root.read(name)).bytes;
   }
   return undefined;

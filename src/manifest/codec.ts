@@ -1,5 +1,6 @@
 import protobuf from 'protobufjs/minimal.js';
 import { SpanvaultError } from '../fault/index.js';
+import { concatBytes } from '../keys/index.js';
 import * as pb from './generated/backup.js';
 import type {
   BuildInfo,
@@ -8,6 +9,7 @@ import type {
   FileRecord,
   IndexMetadata,
   Manifest,
+  ManifestHead,
   PartitionDescriptor,
 } from './model.js';
 import { type Converters, rebuild, rememberOrigin } from './origin.js';
@@ -39,14 +41,16 @@ function decode<M>(type: { decode(reader: protobuf.Reader): M }, bytes: Uint8Arr
   try {
     return type.decode(reader);
   } catch (cause) {
-    throw new SpanvaultError(
-      'SV_CORRUPT_MANIFEST',
-      `${name} does not decode: byte ${reader.pos} of ${bytes.length} is malformed or cut`,
-      {
-        cause,
-      },
-    );
+    throw undecodable(reader, bytes, name, cause);
   }
+}
+
+function undecodable(reader: protobuf.Reader, bytes: Uint8Array, name: string, cause: unknown): SpanvaultError {
+  return new SpanvaultError(
+    'SV_CORRUPT_MANIFEST',
+    `${name} does not decode: byte ${reader.pos} of ${bytes.length} is malformed or cut`,
+    { cause },
+  );
 }
 
 const MVCC_FILTERS = ['latest', 'all'] as const;
@@ -193,11 +197,50 @@ const CARRIED = ['deprecatedDataSize', 'dir', 'deprecatedStatistics', 'tenantsDe
 export function decodeManifest(bytes: Uint8Array, name: string): Manifest {
   const message = decode(pb.BackupManifest, bytes, name);
   const manifest: Manifest = {
+    ...toHead(message, name),
+    files: message.files.map(toFile),
+    descriptors: message.descriptors,
+    descriptorChanges: message.descriptorChanges.map(toRevision),
+  };
+  return rememberOrigin(manifest, message);
+}
+
+/**
+ * Decodes all of a manifest but its lists, whose bytes are skipped: the work does not grow with files or descriptors.
+ * @throws SpanvaultError SV_CORRUPT_MANIFEST, SV_UNSUPPORTED_FORMAT
+ */
+export function decodeManifestHead(bytes: Uint8Array, name: string): ManifestHead {
+  return toHead(decode(pb.BackupManifest, withoutFields(bytes, MANIFEST_LISTS, name), name), name);
+}
+
+/** Numbers of the manifest's fields `files`, `descriptors` and `descriptor_changes` (crdb-format.md 2.3). */
+const MANIFEST_LISTS: ReadonlySet<number> = new Set([4, 5, 16]);
+
+/** A message without some of its fields. */
+function withoutFields(bytes: Uint8Array, dropped: ReadonlySet<number>, name: string): Uint8Array {
+  const reader = protobuf.Reader.create(plainBytes(bytes));
+  const kept: Uint8Array[] = [];
+  let from = 0;
+  try {
+    while (reader.pos < reader.len) {
+      const start = reader.pos;
+      const tag = reader.uint32();
+      reader.skipType(tag & 7);
+      if (!dropped.has(tag >>> 3)) continue;
+      if (from < start) kept.push(bytes.subarray(from, start));
+      from = reader.pos;
+    }
+  } catch (cause) {
+    throw undecodable(reader, bytes, name, cause);
+  }
+  return concatBytes(...kept, bytes.subarray(from));
+}
+
+function toHead(message: pb.BackupManifest, name: string): ManifestHead {
+  return {
     startTime: toTimestamp(message.startTime),
     endTime: toTimestamp(message.endTime),
     spans: message.spans.map(toSpan),
-    files: message.files.map(toFile),
-    descriptors: message.descriptors,
     formatVersion: message.formatVersion,
     clusterId: toBytes(message.clusterId),
     nodeId: message.nodeId,
@@ -206,7 +249,6 @@ export function decodeManifest(bytes: Uint8Array, name: string): Manifest {
     mvccFilter: member(MVCC_FILTERS, message.mvccFilter, 'mvcc_filter', name),
     completeDbs: message.completeDbs,
     introducedSpans: message.introducedSpans.map(toSpan),
-    descriptorChanges: message.descriptorChanges.map(toRevision),
     revisionStartTime: toTimestamp(message.revisionStartTime),
     id: toBytes(message.id),
     partitionDescriptorFilenames: message.partitionDescriptorFilenames,
@@ -218,7 +260,6 @@ export function decodeManifest(bytes: Uint8Array, name: string): Manifest {
     elidedPrefix: member(ELIDED_PREFIXES, message.elidedPrefix, 'elided_prefix', name),
     isCompacted: message.isCompacted,
   };
-  return rememberOrigin(manifest, message);
 }
 
 /** The protobuf of a manifest. */
@@ -245,6 +286,41 @@ export function decodePartitionDescriptor(bytes: Uint8Array, name: string): Part
   const { localityKv } = message;
   return rememberOrigin({ localityKv, files: message.files.map(toFile), backupId: toBytes(message.backupId) }, message);
 }
+
+/** What a partition descriptor says besides its files; `backupId` is undefined when only a beginning of its bytes is known. */
+export interface PartitionHead {
+  readonly localityKv: string;
+  readonly backupId: Uint8Array | undefined;
+}
+
+const PART_LOCALITY = 1;
+const PART_BACKUP_ID = 3;
+
+/**
+ * Reads a partition descriptor's own fields, its files skipped. Of the beginning of one (`whole` false) only what comes
+ * before the files, as CockroachDB writes it: the locality.
+ * @throws SpanvaultError SV_CORRUPT_MANIFEST
+ */
+export function decodePartitionHead(bytes: Uint8Array, whole: boolean, name: string): PartitionHead {
+  const reader = protobuf.Reader.create(plainBytes(bytes));
+  let localityKv = '';
+  let backupId = new Uint8Array(0);
+  try {
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32();
+      if (tag === ((PART_LOCALITY << 3) | LENGTH_DELIMITED)) localityKv = reader.string();
+      else if (tag === ((PART_BACKUP_ID << 3) | LENGTH_DELIMITED)) backupId = Uint8Array.from(reader.bytes());
+      else if (whole) reader.skipType(tag & 7);
+      else break;
+    }
+  } catch (cause) {
+    throw undecodable(reader, bytes, name, cause);
+  }
+  return { localityKv, backupId: whole ? backupId : undefined };
+}
+
+/** Wire type of texts, bytes and messages. */
+const LENGTH_DELIMITED = 2;
 
 /** The protobuf of a partition descriptor. */
 export function encodePartitionDescriptor(part: PartitionDescriptor): Uint8Array {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
+import { constants, gunzip, gzip } from 'node:zlib';
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import { equalBytes, hasPrefix, toHex } from '../keys/index.js';
 import type { ExternalStorage, WriteOptions } from '../storage/index.js';
@@ -33,14 +33,19 @@ export function appearsEncrypted(stored: Uint8Array): boolean {
 }
 
 /**
- * The protobuf inside a stored metadata file, inflated where it is compressed.
+ * The protobuf inside a stored metadata file, inflated where it is compressed. `beginning`: `stored` is the beginning of a
+ * longer file, and so is what comes out.
  * @throws SpanvaultError SV_USAGE for an encrypted file, with CockroachDB's words; SV_CORRUPT_MANIFEST for damaged gzip
  */
-export async function openEnvelope(stored: Uint8Array, name: string): Promise<Uint8Array> {
+export async function openEnvelope(
+  stored: Uint8Array,
+  name: string,
+  options: { readonly beginning?: boolean } = {},
+): Promise<Uint8Array> {
   if (appearsEncrypted(stored)) {
     throw new SpanvaultError(
       'SV_USAGE',
-      'file appears encrypted -- try specifying one of "encryption_passphrase" or "kms"',
+      `${name}: file appears encrypted -- try specifying one of "encryption_passphrase" or "kms"`,
       {
         details: { file: name },
       },
@@ -48,7 +53,13 @@ export async function openEnvelope(stored: Uint8Array, name: string): Promise<Ui
   }
   if (!hasPrefix(stored, GZIP)) return stored;
   try {
-    return plainBytes(await gunzipAsync(stored, { maxOutputLength: MAX_INFLATED_BYTES }));
+    return plainBytes(
+      await gunzipAsync(stored, {
+        maxOutputLength: MAX_INFLATED_BYTES,
+        // Lets a stream that ends early give what it has.
+        ...(options.beginning === true ? { finishFlush: constants.Z_SYNC_FLUSH } : {}),
+      }),
+    );
   } catch (cause) {
     throw new SpanvaultError(
       'SV_CORRUPT_MANIFEST',
@@ -66,10 +77,10 @@ export async function sealEnvelope(bytes: Uint8Array): Promise<Uint8Array> {
 }
 
 /**
- * Reads a metadata file, checks the checksum file if there is one, and opens the envelope.
- * @throws SpanvaultError SV_STORAGE_NOT_FOUND, SV_CORRUPT_MANIFEST, SV_USAGE
+ * Reads a metadata file as stored, and checks the checksum file if there is one.
+ * @throws SpanvaultError SV_STORAGE_NOT_FOUND, SV_CORRUPT_MANIFEST
  */
-export async function readEnveloped(storage: ExternalStorage, name: string, signal?: AbortSignal): Promise<Uint8Array> {
+export async function readStored(storage: ExternalStorage, name: string, signal?: AbortSignal): Promise<Uint8Array> {
   const options = signal === undefined ? {} : { signal };
   const { bytes } = await storage.read(name, options);
   const expected = await readIfThere(storage, name + CHECKSUM_SUFFIX, options);
@@ -85,7 +96,7 @@ export async function readEnveloped(storage: ExternalStorage, name: string, sign
       );
     }
   }
-  return await openEnvelope(bytes, `${storage.display}/${name}`);
+  return bytes;
 }
 
 /** Writes a gzip-compressed metadata file; its checksum first, so that a file that exists always has one. */

@@ -1,11 +1,19 @@
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import type { ExternalStorage } from '../storage/index.js';
-import { decodeManifest, decodePartitionDescriptor, encodeManifest, encodePartitionDescriptor } from './codec.js';
+import {
+  decodeManifest,
+  decodeManifestHead,
+  decodePartitionDescriptor,
+  decodePartitionHead,
+  encodeManifest,
+  encodePartitionDescriptor,
+  type PartitionHead,
+} from './codec.js';
 import { fixDescriptor } from './descriptor_bytes.js';
-import { openEnvelope, readEnveloped, sealEnvelope, writeEnveloped } from './envelope.js';
+import { openEnvelope, readStored, sealEnvelope, writeEnveloped } from './envelope.js';
 import { readExternalLists, slimManifest, writeExternalLists } from './external.js';
 import { checkPartition, checkRead, checkWrite } from './invariants.js';
-import { type Manifest, type PartitionDescriptor, versionAtLeast } from './model.js';
+import { type Manifest, type ManifestHead, type PartitionDescriptor, versionAtLeast } from './model.js';
 
 /*
  * The metadata files of one layer (crdb-format.md 1.4), read from and written to an ExternalStorage opened at the layer's
@@ -20,33 +28,55 @@ export const OLD_MANIFEST_FILE = 'BACKUP';
 /** Names of a manifest in the order of reading. */
 export const MANIFEST_NAMES: readonly string[] = [METADATA_FILE, MANIFEST_FILE, OLD_MANIFEST_FILE];
 
+/** A manifest whose lists are not decoded, or not even fetched, before somebody asks for them. */
+export interface OpenedManifest {
+  readonly head: ManifestHead;
+  /**
+   * The whole manifest, decoded anew at every call. Takes the storage that it was opened from, open.
+   * @throws SpanvaultError SV_CORRUPT_MANIFEST, SV_CORRUPT_SST, SV_STORAGE_NOT_FOUND (a list's SST is gone)
+   */
+  load(storage: ExternalStorage, signal?: AbortSignal): Promise<Manifest>;
+}
+
 /**
- * Reads a layer's manifest: the slim one with its SSTs, or the fat one; checksum, envelope and invariants checked, and
- * CockroachDB's repairs made.
+ * Reads a layer's manifest without its lists: of the slim one only its own bytes, of the fat one all bytes, whose lists are
+ * skipped; checksum, envelope and the head's invariants checked.
  * @throws SpanvaultError SV_STORAGE_NOT_FOUND with CockroachDB's words when there is none; SV_CORRUPT_MANIFEST,
- * SV_CORRUPT_SST, SV_UNSUPPORTED_FORMAT, SV_USAGE (encrypted)
+ * SV_UNSUPPORTED_FORMAT, SV_USAGE (encrypted)
  */
-export async function readManifest(storage: ExternalStorage, signal?: AbortSignal): Promise<Manifest> {
-  for (const name of MANIFEST_NAMES) {
-    let bytes: Uint8Array;
+export async function openManifest(storage: ExternalStorage, signal?: AbortSignal): Promise<OpenedManifest> {
+  for (const file of MANIFEST_NAMES) {
+    const name = `${storage.display}/${file}`;
+    let stored: Uint8Array;
     try {
-      bytes = await readEnveloped(storage, name, signal);
+      stored = await readStored(storage, file, signal);
     } catch (error) {
       if (hasCode(error, 'SV_STORAGE_NOT_FOUND')) continue;
       throw error;
     }
-    return await completeManifest(
-      storage,
-      decodeManifest(bytes, `${storage.display}/${name}`),
-      `${storage.display}/${name}`,
-      signal,
-    );
+    const head = decodeManifestHead(await openEnvelope(stored, name), name);
+    checkRead({ ...head, files: [], descriptors: [], descriptorChanges: [] }, name);
+    return {
+      head,
+      // What is kept is the stored form: gzip makes it a fraction of what it holds.
+      load: async (from, loadSignal) =>
+        await completeManifest(from, decodeManifest(await openEnvelope(stored, name), name), name, loadSignal),
+    };
   }
   throw new SpanvaultError(
     'SV_STORAGE_NOT_FOUND',
     `could not find BACKUP manifest file in any of the known locations: ${MANIFEST_NAMES.join(', ')}`,
     { details: { location: storage.display } },
   );
+}
+
+/**
+ * Reads a layer's manifest: the slim one with its SSTs, or the fat one; checksum, envelope and invariants checked, and
+ * CockroachDB's repairs made.
+ * @throws SpanvaultError what `openManifest` and its `load` throw
+ */
+export async function readManifest(storage: ExternalStorage, signal?: AbortSignal): Promise<Manifest> {
+  return (await openManifest(storage, signal)).load(storage, signal);
 }
 
 async function completeManifest(
@@ -111,6 +141,26 @@ export async function readPartitionDescriptor(
   const { bytes } = await storage.read(name, signal === undefined ? {} : { signal });
   const shown = `${storage.display}/${name}`;
   return decodePartitionDescriptor(await openEnvelope(bytes, shown), shown);
+}
+
+/** Bytes of a partition descriptor that are read at first: the whole of most. */
+const PART_HEAD_BYTES = 64 * 1024;
+
+/**
+ * Reads what one BACKUP_PART file says besides its files, in one request of bounded size: a part with a very long list of
+ * files is read in part, and its backup id stays unknown until `readPartitionDescriptor`.
+ * @throws SpanvaultError SV_STORAGE_NOT_FOUND, SV_CORRUPT_MANIFEST, SV_USAGE
+ */
+export async function readPartitionHead(
+  storage: ExternalStorage,
+  name: string,
+  signal?: AbortSignal,
+): Promise<PartitionHead> {
+  const options = signal === undefined ? {} : { signal };
+  const { bytes, totalBytes } = await storage.read(name, { length: PART_HEAD_BYTES, ...options });
+  const whole = bytes.length === totalBytes;
+  const shown = `${storage.display}/${name}`;
+  return decodePartitionHead(await openEnvelope(bytes, shown, { beginning: !whole }), whole, shown);
 }
 
 /** Writes the part of `manifest` that lies in the store of `localityKv`, empty or not; it has no checksum file. */

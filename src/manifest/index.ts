@@ -14,8 +14,11 @@ export {
   MANIFEST_NAMES,
   METADATA_FILE,
   OLD_MANIFEST_FILE,
+  type OpenedManifest,
+  openManifest,
   readManifest,
   readPartitionDescriptor,
+  readPartitionHead,
   writeManifest,
   writePartitionDescriptor,
 } from './files.js';

@@ -103,6 +103,9 @@ export interface Manifest {
   readonly isCompacted: boolean;
 }
 
+/** What a manifest says besides the lists that grow with data, tables and history. */
+export type ManifestHead = Omit<Manifest, 'files' | 'descriptors' | 'descriptorChanges'>;
+
 /** The part of a layer's file list that lies in one non-default store (crdb-format.md 2.5). */
 export interface PartitionDescriptor {
   readonly localityKv: string;

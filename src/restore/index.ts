@@ -4,7 +4,6 @@
  * Must not parse text, know a storage scheme, or decide names and ids (the sink does).
  */
 
-export { chooseLayers } from './chain.js';
 export { type CoverInput, type CoverLayer, coverSpans, type RestoreUnit } from './cover.js';
 export type { RestoreOptions, RestoreProgress, RestoreResult, RestoreWaits } from './options.js';
 export { restore } from './run.js';

@@ -19,6 +19,10 @@ export interface RestoreOptions {
   readonly from: string | undefined;
   /** The URIs that together hold the backup, bare or with their parameters, in any order. */
   readonly in: readonly string[];
+  /** Where the incrementals lie that were taken WITH incremental_location, bare or with their parameters. */
+  readonly incrementalLocation?: readonly string[];
+  /** With `from` undefined: the further layers, each by the URIs that together hold it. */
+  readonly incrementals?: readonly (readonly string[])[];
   readonly targets: Targets;
   /** Default: the end of the newest layer. */
   readonly asOf?: Timestamp;

@@ -1,12 +1,11 @@
 import type { RangeSink, RestoreScope, RestoreStage, RestoreTicket, SinkReport } from '../cluster/contract.js';
-import { type OpenedBackup, type OpenedLayer, openBackup, storeOf } from '../collection/index.js';
+import { chooseLayers, type OpenedLayer, openBackup, storeOf } from '../collection/index.js';
 import { TaskPool, type TaskSpec } from '../executor/index.js';
 import { SpanvaultError, throwIfAborted, toWire } from '../fault/index.js';
 import { compareBytes, type Timestamp } from '../keys/index.js';
 import { type FileRecord, type Manifest, versionAtLeast } from '../manifest/index.js';
-import type { StorageConfig } from '../storage/index.js';
+import { inLanes, type StorageConfig } from '../storage/index.js';
 import { catalogAt } from './catalog_at.js';
-import { chooseLayers } from './chain.js';
 import { type CoverLayer, coverSpans, type RestoreUnit } from './cover.js';
 import { elidedPrefixOf } from './elision.js';
 import type { IngestTaskArgs, IngestTaskResult } from './ingest_task.js';
@@ -33,9 +32,15 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
     uris: options.in,
     subdir: options.from,
     settings: options.storage ?? {},
+    ...(options.incrementalLocation === undefined ? {} : { incrementalLocation: options.incrementalLocation }),
+    ...(options.incrementals === undefined ? {} : { incrementals: options.incrementals }),
     ...(signal === undefined ? {} : { signal }),
   });
-  const { layers, time } = layersAt(opened, options.asOf);
+  const { chain, time } = chooseLayers(opened.layers, options.asOf, opened.notices);
+  const layers: readonly LoadedLayer[] = await inLanes(chain, async (layer) => ({
+    opened: layer,
+    manifest: await layer.load(signal),
+  }));
   const newest = layers.at(-1)!.manifest;
   if (options.targets.kind === 'cluster' && newest.descriptorCoverage !== 'cluster') {
     throw new SpanvaultError('SV_USAGE', 'full cluster RESTORE can only be used on full cluster BACKUP files');
@@ -57,7 +62,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
       restoredTime: time,
       databases: ticket.databases,
       tables: ticket.tables,
-      warnings: [...new Set([...ticket.warnings, ...report.warnings])],
+      warnings: [...new Set([...opened.notices, ...ticket.warnings, ...report.warnings])],
       sink: report,
       seconds: (performance.now() - begin) / 1000,
     };
@@ -80,26 +85,6 @@ async function undo(sink: RangeSink, ticket: RestoreTicket, failure: unknown): P
       hint: `rolling back failed too: ${problem instanceof Error ? problem.message : String(problem)}; what was written is not visible, and the sink still has to erase it`,
     });
   }
-}
-
-interface TimedLayer {
-  readonly layer: OpenedLayer;
-  readonly startTime: Timestamp;
-  readonly endTime: Timestamp;
-  readonly allRevisions: boolean;
-  readonly revisionStartTime: Timestamp;
-}
-
-function layersAt(
-  opened: OpenedBackup,
-  asOf: Timestamp | undefined,
-): { readonly layers: readonly OpenedLayer[]; readonly time: Timestamp } {
-  const timed: TimedLayer[] = opened.layers.map((layer) => {
-    const { startTime, endTime, mvccFilter, revisionStartTime } = layer.manifest;
-    return { layer, startTime, endTime, allRevisions: mvccFilter === 'all', revisionStartTime };
-  });
-  const { chain, time } = chooseLayers(timed, asOf);
-  return { layers: chain.map(({ layer }) => layer), time };
 }
 
 function scopeOf(
@@ -134,15 +119,20 @@ function scopeOf(
   };
 }
 
-/** A layer with its files in key order, as the covering's file indexes count them. */
-interface SortedLayer {
+/** A layer of the chain with its lists. */
+interface LoadedLayer {
   readonly opened: OpenedLayer;
+  readonly manifest: Manifest;
+}
+
+/** A layer with its files in key order, as the covering's file indexes count them. */
+interface SortedLayer extends LoadedLayer {
   readonly records: readonly FileRecord[];
   readonly cover: CoverLayer;
 }
 
-function sortLayer(opened: OpenedLayer, endInclusive: boolean): SortedLayer {
-  const { startTime, endTime, spans, introducedSpans, files } = opened.manifest;
+function sortLayer({ opened, manifest }: LoadedLayer, endInclusive: boolean): SortedLayer {
+  const { startTime, endTime, spans, introducedSpans, files } = manifest;
   const records = [...files].sort((a, b) => compareBytes(a.span.key, b.span.key));
   const coverFiles = records.map(({ path, localityKv, span, entryCounts }) => ({
     path,
@@ -150,11 +140,16 @@ function sortLayer(opened: OpenedLayer, endInclusive: boolean): SortedLayer {
     span,
     dataBytes: Number(entryCounts.dataSize),
   }));
-  return { opened, records, cover: { startTime, endTime, spans, introducedSpans, endInclusive, files: coverFiles } };
+  return {
+    opened,
+    manifest,
+    records,
+    cover: { startTime, endTime, spans, introducedSpans, endInclusive, files: coverFiles },
+  };
 }
 
 /** Files may share a boundary key when a writer before 24.1 cut revisions apart (crdb-format.md 7.5, step 3). */
-function endsAreInclusive(layers: readonly OpenedLayer[]): boolean {
+function endsAreInclusive(layers: readonly LoadedLayer[]): boolean {
   return layers.some(
     ({ manifest }) => manifest.mvccFilter === 'all' && !versionAtLeast(manifest.clusterVersion, 24, 1),
   );
@@ -164,7 +159,7 @@ type Work = Pick<RestoreResult, 'rows' | 'indexEntries' | 'bytes' | 'entries' | 
 
 async function ingestStages(
   options: RestoreOptions,
-  layers: readonly OpenedLayer[],
+  layers: readonly LoadedLayer[],
   ticket: RestoreTicket,
   time: Timestamp,
 ): Promise<Work> {
@@ -251,13 +246,13 @@ function unitTask(
     return known >= 0 ? known : stores.push(config) - 1;
   };
   const files = unit.files.map(({ layer, file, endInclusive }) => {
-    const { opened, records } = layers[layer]!;
+    const { opened, manifest, records } = layers[layer]!;
     const record = records[file]!;
     return {
       store: storeIndex(storeOf(opened, record)),
       path: record.path,
       layer,
-      elidedPrefix: elidedPrefixOf(opened.manifest, record.span.key),
+      elidedPrefix: elidedPrefixOf(manifest, record.span.key),
       span: record.span,
       endInclusive,
     };

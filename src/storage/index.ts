@@ -4,6 +4,7 @@
  * Must not know of backups, manifests or localities beyond taking COCKROACH_LOCALITY off a URI.
  */
 export type * from './contract.js';
+export { inLanes } from './lanes.js';
 export { MemoryStorage } from './memory.js';
 export {
   newStorageMetrics,

@@ -1,17 +1,18 @@
 import { Catalog, type Descriptor, decodeDescriptor, tableSpan } from '../catalog/index.js';
 import {
+  fileKey,
+  inChainOrder,
   listFulls,
-  missingFiles,
   missingFilesError,
-  type OpenedBackup,
   type OpenedLayer,
   openBackup,
   parseSourceUris,
-  storeOf,
+  type SeenFiles,
+  seeFiles,
 } from '../collection/index.js';
 import { compareBytes, isEmptyTimestamp, type Timestamp } from '../keys/index.js';
 import type { FileRecord, Manifest } from '../manifest/index.js';
-import { openStorage, type StorageSettings } from '../storage/index.js';
+import { inLanes, openStorage, type StorageSettings } from '../storage/index.js';
 
 export interface ShowOptions {
   /** 'LATEST', a subdirectory, or undefined when the URIs name the backup's own directory. */
@@ -19,6 +20,12 @@ export interface ShowOptions {
   /** The URIs that together hold the backup, in any order. */
   readonly in: readonly string[];
   readonly storage?: StorageSettings;
+  /** Where the incrementals lie that were taken WITH incremental_location. */
+  readonly incrementalLocation?: readonly string[];
+  /** With `from` undefined: the further layers, each by the URIs that together hold it. */
+  readonly incrementals?: readonly (readonly string[])[];
+  /** Show compacted layers too, which only repeat what others hold. */
+  readonly compacted?: boolean;
   /** Look for every data file in its store, and sum their sizes. */
   readonly checkFiles?: boolean;
   readonly signal?: AbortSignal;
@@ -55,10 +62,9 @@ export interface ShownLayer {
 export interface ShownBackup {
   readonly subdir: string | undefined;
   readonly layers: readonly ShownLayer[];
+  /** What was left out and why, one sentence each. */
+  readonly notices: readonly string[];
 }
-
-/** Most paths that the error of check_files names, as in CockroachDB. */
-const MISSING_LISTED_MAX = 10;
 
 /**
  * Subdirectories of the full backups of a collection, oldest first. Any of a locality-aware backup's locations may be given;
@@ -78,52 +84,36 @@ export async function listBackups(uris: readonly string[], settings: StorageSett
 }
 
 /**
- * Describes every layer of a backup from its metadata; with checkFiles, also that each data file is there.
+ * Describes every layer of a backup from its metadata, oldest first; with checkFiles, also that each data file is there.
  * @throws SpanvaultError SV_COVERAGE naming up to ten missing files, and what opening a backup throws
  */
 export async function showBackup(options: ShowOptions): Promise<ShownBackup> {
+  const { signal } = options;
   const opened = await openBackup({
     uris: options.in,
     subdir: options.from,
     settings: options.storage ?? {},
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.incrementalLocation === undefined ? {} : { incrementalLocation: options.incrementalLocation }),
+    ...(options.incrementals === undefined ? {} : { incrementals: options.incrementals }),
+    ...(signal === undefined ? {} : { signal }),
   });
-  if (options.checkFiles === true) await refuseMissing(opened, options.signal);
-  const layers: ShownLayer[] = [];
-  for (const layer of opened.layers) {
-    const sizes = options.checkFiles === true ? await fileSizes(layer) : undefined;
-    layers.push(showLayer(layer, sizes));
-  }
-  return { subdir: opened.subdir, layers };
+  // Compacted layers hold nothing that the others do not.
+  const chosen = inChainOrder(opened.layers).filter(({ head }) => options.compacted === true || !head.isCompacted);
+  const loaded = await inLanes(chosen, async (layer) => ({ layer, manifest: await layer.load(signal) }));
+  const seen =
+    options.checkFiles === true
+      ? await seeFiles(
+          loaded.map(({ layer, manifest }) => ({ layer, files: manifest.files })),
+          signal,
+        )
+      : undefined;
+  const missing = seen?.flatMap((layer) => layer.missing) ?? [];
+  if (missing.length > 0) throw missingFilesError(missing);
+  const layers = loaded.map(({ layer, manifest }, index) => showLayer(layer, manifest, seen?.[index]));
+  return { subdir: opened.subdir, layers, notices: opened.notices };
 }
 
-async function refuseMissing(opened: OpenedBackup, signal: AbortSignal | undefined): Promise<void> {
-  const missing = await missingFiles(opened, signal);
-  if (missing.length > 0) throw missingFilesError(missing.slice(0, MISSING_LISTED_MAX));
-}
-
-async function fileSizes(layer: OpenedLayer): Promise<ReadonlyMap<FileRecord, number>> {
-  const sizes = new Map<FileRecord, number>();
-  const byPath = new Map<string, number>();
-  for (const file of layer.manifest.files) {
-    const config = storeOf(layer, file);
-    const id = `${config.uri}\0${file.path}`;
-    let bytes = byPath.get(id);
-    if (bytes === undefined) {
-      const storage = openStorage(config);
-      bytes = await storage.size(file.path);
-      await storage.close();
-      byPath.set(id, bytes);
-    }
-    sizes.set(file, bytes);
-  }
-  return sizes;
-}
-
-function showLayer(
-  { manifest, directory }: OpenedLayer,
-  sizes: ReadonlyMap<FileRecord, number> | undefined,
-): ShownLayer {
+function showLayer({ directory }: OpenedLayer, manifest: Manifest, seen: SeenFiles | undefined): ShownLayer {
   const catalog = Catalog.decode(manifest.descriptors);
   const files = [...manifest.files].sort((a, b) => compareBytes(a.span.key, b.span.key));
   return {
@@ -135,7 +125,7 @@ function showLayer(
     manifest,
     catalog,
     // In the manifest's own order, which is that of the cluster's catalog.
-    objects: manifest.descriptors.map((raw) => showObject(decodeDescriptor(raw), catalog, files, sizes)),
+    objects: manifest.descriptors.map((raw) => showObject(decodeDescriptor(raw), catalog, files, seen)),
   };
 }
 
@@ -143,7 +133,7 @@ function showObject(
   descriptor: Descriptor,
   catalog: Catalog,
   files: readonly FileRecord[],
-  sizes: ReadonlyMap<FileRecord, number> | undefined,
+  seen: SeenFiles | undefined,
 ): ShownObject {
   const parent = descriptor.parentId === 0 ? undefined : catalog.byId(descriptor.parentId);
   const schema =
@@ -156,9 +146,7 @@ function showObject(
     objectType: descriptor.kind,
     sizeBytes: own === undefined ? null : own.reduce((sum, file) => sum + Number(file.entryCounts.dataSize), 0),
     rows: own === undefined ? null : own.reduce((sum, file) => sum + Number(file.entryCounts.rows), 0),
-    ...(sizes === undefined
-      ? {}
-      : { fileBytes: own === undefined ? null : own.reduce((sum, file) => sum + (sizes.get(file) ?? 0), 0) }),
+    ...(seen === undefined ? {} : { fileBytes: own === undefined ? null : physicalBytes(own, seen) }),
     databaseId: descriptor.parentId === 0 ? null : descriptor.parentId,
     parentSchemaId: schema === undefined ? null : descriptor.parentSchemaId,
     objectId: descriptor.id,
@@ -166,10 +154,24 @@ function showObject(
   };
 }
 
+/** Bytes of the files of some entries; one that holds several of them counts once for each, as in CockroachDB. */
+function physicalBytes(files: readonly FileRecord[], { bytes }: SeenFiles): number {
+  return files.reduce((sum, file) => sum + (bytes.get(fileKey(file)) ?? 0), 0);
+}
+
 /** Entries whose span begins in the table's key space; rows of interleaved tables count for their ancestor, as in CockroachDB. */
-function filesOfTable(tableId: number, files: readonly FileRecord[]): FileRecord[] {
-  const span = tableSpan(tableId);
-  return files.filter(
-    (file) => compareBytes(span.key, file.span.key) <= 0 && compareBytes(file.span.key, span.endKey) < 0,
-  );
+function filesOfTable(tableId: number, sorted: readonly FileRecord[]): readonly FileRecord[] {
+  const { key, endKey } = tableSpan(tableId);
+  return sorted.slice(firstFrom(sorted, key), firstFrom(sorted, endKey));
+}
+
+/** Index of the first file that begins at `key` or after it. */
+function firstFrom(sorted: readonly FileRecord[], key: Uint8Array): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBytes(sorted[middle]!.span.key, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -32,6 +32,6 @@ test('a backup tells the row count of every table as statistics on its primary k
   );
   const told = statistics.map(({ tableId, rowCount, distinctCount }) => [names.get(tableId), rowCount, distinctCount]);
   expect(told.sort()).toEqual(tables.map(({ name, rows }) => [name, BigInt(rows), BigInt(rows)]).sort());
-  expect([...layer.manifest.statisticsFilenames.keys()]).toEqual(statistics.map(({ tableId }) => tableId));
+  expect([...layer.head.statisticsFilenames.keys()]).toEqual(statistics.map(({ tableId }) => tableId));
   await cluster.close();
 });

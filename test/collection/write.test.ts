@@ -158,7 +158,7 @@ describe('publishing a backup', () => {
     expect(await listFulls(root)).toEqual([SUBDIR]);
     const backup = await openBackup({ uris: [b, west, east], subdir: 'LATEST', settings: {} });
     const [layer] = backup.layers;
-    expect(layer!.manifest).toMatchObject({
+    expect(await layer!.load()).toMatchObject({
       ...MANIFEST,
       localityKvs: ['region=us-west', 'az=b'],
       partitionDescriptorFilenames: ['BACKUP_PART_1_region=us-west', 'BACKUP_PART_2_az=b'],
@@ -249,7 +249,7 @@ describe('publishing a backup', () => {
         try {
           const backup = await openBackup({ uris: sources, subdir, settings: {} });
           expect(await missingFiles(backup)).toEqual([]);
-          expect(backup.layers[0]!.manifest.files).toHaveLength(2);
+          expect((await backup.layers[0]!.load()).files).toHaveLength(2);
           whole++;
         } catch (error) {
           expect(error).toMatchObject({ code: 'SV_STORAGE_NOT_FOUND' });

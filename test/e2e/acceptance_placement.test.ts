@@ -47,7 +47,7 @@ async function checkPlacement(
     }),
   );
   const counts = new Map([...directories.keys()].map((kv) => [kv, 0]));
-  for (const file of layers[0]!.manifest.files) {
+  for (const file of (await layers[0]!.load()).files) {
     const writer = writerOf(file.path);
     const kv = expected(localities.get(writer)!);
     expect(file.localityKv, `${file.path} of n${writer} (${localities.get(writer)})`).toBe(kv);

@@ -1,0 +1,107 @@
+import { hasCode, SpanvaultError } from '../fault/index.js';
+import { hasManifest, openManifest } from '../manifest/index.js';
+import { directoryConfig, openStorage } from '../storage/index.js';
+import { listIncrementals } from './find.js';
+import { readLatest } from './latest.js';
+import { INCREMENTALS_DIRECTORY } from './layout.js';
+import type { Source } from './parts.js';
+
+/*
+ * Which of the given locations is the default one, and where in it the full backup is.
+ */
+
+/** A location and the directory of a full in it; undefined: the location is the full's own directory. */
+export interface Located {
+  readonly root: Source;
+  readonly subdir: string | undefined;
+}
+
+/** Looks first where the list says that the default is, else in the order given. */
+export function defaultFirst(sources: readonly Source[]): readonly Source[] {
+  const marked = sources.find(({ locality }) => locality === 'default');
+  return marked === undefined ? sources : [marked, ...sources.filter((source) => source !== marked)];
+}
+
+/**
+ * The location that holds the full's manifest, and the full's directory in it.
+ * @param asked 'LATEST', a subdirectory, or undefined when the locations are the backup's own directories
+ * @throws SpanvaultError SV_STORAGE_NOT_FOUND in CockroachDB's words; incrementals whose full is gone are named
+ */
+export async function locate(sources: readonly Source[], asked: string | undefined): Promise<Located> {
+  const candidates = defaultFirst(sources);
+  let first: { readonly root: Source; readonly subdir: string } | undefined;
+  let failure: unknown;
+  // A stale LATEST, left where parts were moved, must not hide the right one: each location is asked until one leads to a full.
+  for (const root of asked === undefined ? [] : candidates) {
+    try {
+      const subdir = asked === 'LATEST' ? await latestSubdir(root) : asked!;
+      first ??= { root, subdir };
+      if (await holdsManifest(root, subdir)) return { root, subdir };
+    } catch (error) {
+      if (!hasCode(error, 'SV_STORAGE_NOT_FOUND')) throw error;
+      failure ??= error;
+    }
+  }
+  // A plain directory has no LATEST: its one backup is the newest.
+  if (asked === undefined || asked === 'LATEST') {
+    for (const root of candidates) if (await hasManifest(root.storage)) return { root, subdir: undefined };
+  }
+  if (first === undefined && failure !== undefined) throw failure;
+  return await refuseAbsent(first?.root ?? candidates[0]!, first?.subdir);
+}
+
+/** What LATEST says, with one leading slash and no other stray ones. */
+async function latestSubdir({ storage }: Source): Promise<string> {
+  const parts = (await readLatest(storage)).split('/').filter((part) => part !== '');
+  return `/${parts.join('/')}`;
+}
+
+async function holdsManifest(root: Source, subdir: string): Promise<boolean> {
+  const storage = openStorage(directoryConfig(root.config, subdir));
+  try {
+    return await hasManifest(storage);
+  } finally {
+    await storage.close();
+  }
+}
+
+/** Says what is there instead of a full backup's manifest: nothing, its incrementals, or a backup that did not finish. */
+async function refuseAbsent(root: Source, subdir: string | undefined): Promise<never> {
+  const storage = openStorage(directoryConfig(root.config, subdir ?? ''));
+  let absent: unknown;
+  try {
+    await openManifest(storage);
+  } catch (error) {
+    absent = error;
+  }
+  if (!hasCode(absent, 'SV_STORAGE_NOT_FOUND')) {
+    throw (
+      absent ??
+      new SpanvaultError('SV_STORAGE_UNAVAILABLE', `a backup appeared in ${storage.display} while it was looked for`, {
+        retry: 'backoff',
+      })
+    );
+  }
+  const orphans =
+    subdir === undefined
+      ? await listIncrementals(root.storage, '')
+      : [
+          ...(await listIncrementals(root.storage, subdir)),
+          ...(await listIncrementals(root.storage, `/${INCREMENTALS_DIRECTORY}${subdir}`)),
+        ];
+  if (orphans.length > 0) {
+    throw new SpanvaultError(
+      'SV_STORAGE_NOT_FOUND',
+      `the full backup ${storage.display} is gone and ${orphans.length} of its incremental layers are left, from ${orphans[0]} to ${orphans.at(-1)}: ${absent.message}`,
+      { cause: absent, details: { ...absent.details, layers: orphans }, hint: 'a chain restores only with its full' },
+    );
+  }
+  const begun: string[] = [];
+  for await (const { name } of storage.list('BACKUP-', { delimiter: '/' })) begun.push(name);
+  if (begun.length === 0) throw absent;
+  throw new SpanvaultError('SV_STORAGE_NOT_FOUND', absent.message, {
+    cause: absent,
+    details: absent.details,
+    hint: `${storage.display} holds ${begun.join(', ')}: a backup that is still running or did not finish`,
+  });
+}
