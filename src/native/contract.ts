@@ -149,8 +149,11 @@ export interface MergeFacts {
 export interface NativeMerge {
   addFile(file: NativeMergeFile): number;
   feed(file: number, offset: number, bytes: Uint8Array): void;
-  /** Fills `bytes` and `offsets` (2*count+1 used). */
-  next(bytes: Uint8Array, offsets: Uint32Array): MergeStep;
+  /**
+   * Fills `bytes` and `offsets` (2*count+1 used), behind the `held` entries (default 0) that they hold already: a merge that had
+   * to wait for bytes fills up what it began. Counts are those of the whole batch; a step without a new entry says that it is full.
+   */
+  next(bytes: Uint8Array, offsets: Uint32Array, held?: number): MergeStep;
   facts(): MergeFacts;
 }
 

@@ -61,7 +61,7 @@ function guardMerge(merge: NativeMerge): NativeMerge {
   return {
     addFile: guarded((file) => merge.addFile(file)),
     feed: guarded((file, offset, bytes) => merge.feed(file, offset, bytes)),
-    next: guarded((bytes, offsets) => merge.next(bytes, offsets)),
+    next: guarded((bytes, offsets, held) => merge.next(bytes, offsets, held)),
     facts: guarded(() => merge.facts()),
   };
 }

@@ -60,7 +60,7 @@ export async function ingestTask(args: IngestTaskArgs, context: TaskContext): Pr
         const room = held.room();
         if (room === undefined) return false;
         const begin = performance.now();
-        const step = merge.next(room.bytes, room.offsets);
+        const step = merge.next(room.bytes, room.offsets, room.count);
         timings.mergeSeconds += (performance.now() - begin) / 1000;
         if (step.kind === 'done') return true;
         if (step.kind === 'need') {
@@ -72,7 +72,7 @@ export async function ingestTask(args: IngestTaskArgs, context: TaskContext): Pr
           held.keep(step.count);
           // Key and value bytes without versions, as manifests and results count them.
           const { bytesEmitted } = merge.facts();
-          context.progress(bytesEmitted - told, step.count);
+          context.progress(bytesEmitted - told, step.count - room.count);
           told = bytesEmitted;
         }
       }

@@ -179,15 +179,20 @@ impl NativeMerge {
         self.merge.feed(file, offset, bytes).map_err(thrown)
     }
 
-    /// Fills a batch, or says what is needed.
+    /// Fills a batch behind the `held` entries that it has, or says what is needed.
     #[napi(catch_unwind)]
-    pub fn next(&mut self, mut bytes: Uint8ArraySlice, mut offsets: Uint32ArraySlice) -> Result<NativeMergeStep> {
-        disjoint(&bytes, &offsets).map_err(thrown)?;
+    pub fn next(
+        &mut self,
+        mut bytes: Uint8ArraySlice,
+        mut offsets: Uint32ArraySlice,
+        held: Option<f64>,
+    ) -> Result<NativeMergeStep> {
+        let held = disjoint(&bytes, &offsets).and_then(|()| size(held.unwrap_or(0.0), "held entries")).map_err(thrown)?;
         // SAFETY: JavaScript of this thread waits for this call, and the two do not overlap, so each is the only borrow
         // that lives; they end with this call.
         let (bytes, offsets) = unsafe { (bytes.as_mut(), offsets.as_mut()) };
         let none = NativeMergeStep { kind: "done", count: None, bytes_used: None, needs: None, bytes: None };
-        Ok(match self.merge.next(bytes, offsets).map_err(thrown)? {
+        Ok(match self.merge.next_behind(bytes, offsets, held).map_err(thrown)? {
             MergeStep::Done => none,
             MergeStep::Grow(bytes) => NativeMergeStep { kind: "grow", bytes: Some(bytes as f64), ..none },
             MergeStep::Batch { count, bytes_used } => NativeMergeStep {

@@ -107,6 +107,22 @@ impl<'a> Packer<'a> {
         Ok(Packer { bytes, offsets, used: 0, count: 0 })
     }
 
+    /// Goes on with a batch that holds `count` entries of earlier packing.
+    ///
+    /// # Errors
+    /// `SV_USAGE` when the memory cannot hold so many, or its last offset lies outside.
+    pub fn resume(bytes: &'a mut [u8], offsets: &'a mut [u32], count: usize) -> Result<Packer<'a>> {
+        if count == 0 {
+            return Packer::new(bytes, offsets);
+        }
+        let used = count.checked_mul(2).and_then(|at| offsets.get(at)).map(|&used| used as usize);
+        match used {
+            Some(used) if used <= bytes.len() => Ok(Packer { bytes, offsets, used, count }),
+            Some(used) => Err(Fault::usage(format!("a batch of {} bytes has offset {used}", bytes.len()))),
+            None => Err(Fault::usage(format!("a batch of {count} entries has only {} offsets", offsets.len()))),
+        }
+    }
+
     /// Reserves one entry and returns the room for its key and its value, in one piece of `key + value` bytes.
     ///
     /// # Errors
@@ -177,6 +193,22 @@ mod tests {
         assert_eq!(packer.push(b"", b""), Ok(()));
         assert_eq!(packer.push(b"", b""), Err(Full::Batch));
         assert_eq!((packer.count(), packer.bytes_used()), (2, 4));
+    }
+
+    #[test]
+    fn packing_goes_on_where_it_stopped() {
+        let (mut bytes, mut offsets) = ([0u8; 8], [0u32; 5]);
+        Packer::new(&mut bytes, &mut offsets).unwrap().push(b"12", b"3").unwrap();
+        let mut packer = Packer::resume(&mut bytes, &mut offsets, 1).unwrap();
+        assert_eq!(packer.push(b"4", b"56789"), Err(Full::Batch));
+        assert_eq!(packer.push(b"4", b"5678"), Ok(()));
+        assert_eq!((packer.count(), packer.bytes_used()), (2, 8));
+        let batch = Batch::new(&bytes, &offsets, 2).unwrap();
+        assert_eq!(batch.iter().collect::<Vec<_>>(), [(&b"12"[..], &b"3"[..]), (b"4", b"5678")]);
+        let mut lie = [0, 2, 9, 0, 0];
+        assert!(Packer::resume(&mut bytes, &mut lie, 1).is_err());
+        assert!(Packer::resume(&mut bytes, &mut lie, 3).is_err());
+        assert!(Packer::resume(&mut bytes, &mut lie, usize::MAX).is_err());
     }
 
     proptest! {

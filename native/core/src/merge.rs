@@ -124,10 +124,19 @@ impl LayerMerge {
     /// `SV_CORRUPT_SST`, `SV_CORRUPT_VALUE`, `SV_UNSUPPORTED_FORMAT`, naming file and block or key; `SV_USAGE` for
     /// buffers that hold no entry; `SV_INTERNAL` when rewriting breaks the order.
     pub fn next(&mut self, bytes: &mut [u8], offsets: &mut [u32]) -> Result<MergeStep, Fault> {
+        self.next_behind(bytes, offsets, 0)
+    }
+
+    /// As `next`, behind the `held` entries that the batch holds already: a merge that had to wait for bytes fills up what it
+    /// began. The counts of a `Batch` step are those of the whole batch; one with no new entry is full.
+    ///
+    /// # Errors
+    /// As `next`.
+    pub fn next_behind(&mut self, bytes: &mut [u8], offsets: &mut [u32], held: usize) -> Result<MergeStep, Fault> {
         if let Some(fault) = &self.failed {
             return Err(fault.clone());
         }
-        let step = self.run(&mut Packer::new(bytes, offsets)?);
+        let step = self.run(&mut Packer::resume(bytes, offsets, held)?);
         if let Err(fault) = &step {
             self.failed = Some(fault.clone());
         }
@@ -135,6 +144,7 @@ impl LayerMerge {
     }
 
     fn run(&mut self, packer: &mut Packer<'_>) -> Result<MergeStep, Fault> {
+        let held = packer.count();
         self.start();
         self.open_ahead()?;
         if self.cursors.iter().any(FileCursor::has_fresh) {
@@ -144,7 +154,7 @@ impl LayerMerge {
             if !self.waiting.is_empty() || self.next_is_due() {
                 self.settle()?;
                 if !self.waiting.is_empty() {
-                    if packer.count() > 0 {
+                    if packer.count() > held {
                         break;
                     }
                     self.open_ahead()?;
@@ -154,14 +164,11 @@ impl LayerMerge {
             let Some(least) = self.heap.least() else { break };
             match self.step(least, packer)? {
                 None => {}
-                Some(Full::Batch) => break,
+                Some(Full::Batch) => return Ok(MergeStep::of(packer)),
                 Some(Full::Entry(bytes)) => return Ok(MergeStep::Grow(bytes)),
             }
         }
-        if packer.count() > 0 {
-            return Ok(MergeStep::Batch { count: packer.count(), bytes_used: packer.bytes_used() });
-        }
-        Ok(MergeStep::Done)
+        Ok(if packer.count() > held { MergeStep::of(packer) } else { MergeStep::Done })
     }
 
     fn start(&mut self) {

@@ -1,5 +1,6 @@
 //! What a merge is asked, answers and counts; the shapes of `src/native/contract.ts`. Plain data.
 
+use crate::batch::Packer;
 use crate::emit::Checksums;
 use crate::engine_key::Timestamp;
 use crate::selection::Mode;
@@ -74,6 +75,13 @@ pub enum MergeStep {
     Grow(usize),
     /// Nothing more.
     Done,
+}
+
+impl MergeStep {
+    /// The step that hands out what is packed.
+    pub(crate) fn of(packer: &Packer<'_>) -> MergeStep {
+        MergeStep::Batch { count: packer.count(), bytes_used: packer.bytes_used() }
+    }
 }
 
 /// Counters of a merge.

@@ -267,19 +267,23 @@ impl Noise {
     }
 }
 
-/// Runs a merge to its end, fed in pieces, out of order and partly, into small batches.
+/// Runs a merge to its end, fed in pieces, out of order and partly, into small batches, some of which are gone on with.
 pub fn drain(merge: &mut LayerMerge, files: &[Vec<u8>], noise: &mut Noise) -> spanvault_core::fault::Result<Vec<Entry>> {
     let mut room = vec![0; 16 + noise.below(200) as usize];
     let mut offsets = vec![0; 3 + 2 * noise.below(20) as usize];
     let mut out = Vec::new();
+    let entry = |room: &[u8], offsets: &[u32], i: usize| {
+        let at = |n: usize| offsets[n] as usize;
+        (room[at(2 * i)..at(2 * i + 1)].to_vec(), room[at(2 * i + 1)..at(2 * i + 2)].to_vec())
+    };
+    let mut held = 0;
     loop {
-        match merge.next(&mut room, &mut offsets)? {
+        match merge.next_behind(&mut room, &mut offsets, held)? {
             MergeStep::Batch { count, bytes_used } => {
-                assert!(count > 0 && bytes_used == offsets[2 * count] as usize);
-                for i in 0..count {
-                    let at = |n: usize| offsets[n] as usize;
-                    out.push((room[at(2 * i)..at(2 * i + 1)].to_vec(), room[at(2 * i + 1)..at(2 * i + 2)].to_vec()));
-                }
+                assert!(count > 0 && count >= held && bytes_used == offsets[2 * count] as usize);
+                out.extend((held..count).map(|i| entry(&room, &offsets, i)));
+                let full = count == held;
+                held = if full || noise.below(2) == 0 { 0 } else { count };
             }
             MergeStep::Need(needs) => {
                 assert!(!needs.is_empty());
@@ -293,7 +297,7 @@ pub fn drain(merge: &mut LayerMerge, files: &[Vec<u8>], noise: &mut Noise) -> sp
                 }
             }
             MergeStep::Grow(n) => {
-                assert!(n > room.len());
+                assert!(n > room.len() && held == 0);
                 room.resize(n, 0);
             }
             MergeStep::Done => return Ok(out),
