@@ -20,6 +20,7 @@ interface RawModule extends Omit<NativeModule, 'storeScan'> {
     mode: NativeScanOptions['mode'],
     dropTombstones: boolean,
   ): NativeScan;
+  contractVersion(): number;
   nativeFaultCodes(): string[];
   panicForTest(): void;
 }
@@ -27,14 +28,29 @@ interface RawModule extends Omit<NativeModule, 'storeScan'> {
 /** The loader that `npm run build:native` writes beside the binary; the same path from src/ and from dist/. */
 const LOADER = new URL('../../native/binding/index.js', import.meta.url);
 
+/**
+ * Number of the contract that the calls below keep, as in native/binding/src/lib.rs: an argument that a module of yesterday does
+ * not know would be dropped silently.
+ */
+const CONTRACT = 2;
+
 async function load(): Promise<RawModule> {
+  let loaded: Partial<RawModule>;
   try {
-    return (await import(LOADER.href)) as RawModule;
+    loaded = (await import(LOADER.href)) as RawModule;
   } catch (cause) {
     throw new SpanvaultError('SV_INTERNAL', 'the native module does not load: build it with `npm run build:native`', {
       cause,
     });
   }
+  const version = loaded.contractVersion?.() ?? 1;
+  if (version !== CONTRACT) {
+    throw new SpanvaultError(
+      'SV_INTERNAL',
+      `the native module keeps contract ${version} and contract ${CONTRACT} is needed: build it with \`npm run build:native\``,
+    );
+  }
+  return loaded as RawModule;
 }
 
 const raw = await load();
