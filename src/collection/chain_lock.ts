@@ -29,6 +29,9 @@ interface LockContent {
   readonly refreshedAt: number;
 }
 
+/** Jobs of this process that hold a lock: one that is not here has ended, whatever its lock says. */
+const holding = new Set<string>();
+
 /** A held right to add the next layer to a chain. */
 export interface ChainLock {
   /** Tells others that the writer lives. */
@@ -60,12 +63,6 @@ export async function lockChain(
     const other = (await currentIncrementals(chain, settings)).find((one) => !known.has(one));
     if (other !== undefined) throw overtaken(storage, other);
   };
-  try {
-    await take(storage, name, content);
-  } catch (error) {
-    await storage.close();
-    throw error;
-  }
   const isOurs = async (): Promise<boolean> => {
     const bytes = await readIfThere(storage, name);
     return bytes !== undefined && decode(bytes)?.job === layer.jobId;
@@ -81,13 +78,17 @@ export async function lockChain(
     async release() {
       const [ours] = await Promise.allSettled([isOurs()]);
       if (ours.status === 'fulfilled' && ours.value) await Promise.allSettled([storage.delete(name)]);
+      holding.delete(layer.jobId);
       await storage.close();
     },
   };
+  holding.add(layer.jobId);
   try {
+    await take(storage, name, content);
     // Between reading the chain and taking the lock another writer may have finished.
     await noOtherLayer();
   } catch (error) {
+    // A write that is reported as failed may have happened.
     await lock.release();
     throw error;
   }
@@ -118,10 +119,11 @@ function self(): Pick<LockContent, 'host' | 'pid'> {
 function isDead(holder: LockContent | undefined): boolean {
   if (holder === undefined) return false;
   if (Date.now() - holder.refreshedAt > STALE_AFTER_MS) return true;
-  return holder.host === hostname() && !isAlive(holder.pid);
+  return holder.host === hostname() && !isAlive(holder);
 }
 
-function isAlive(pid: number): boolean {
+function isAlive({ pid, job }: LockContent): boolean {
+  if (pid === process.pid) return holding.has(job);
   try {
     process.kill(pid, 0);
     return true;

@@ -1,4 +1,4 @@
-import { decodeDescriptor } from '../catalog/index.js';
+import { type Descriptor, decodeDescriptor, PUBLIC_SCHEMA_ID } from '../catalog/index.js';
 import { compareTimestamps, type Timestamp } from '../keys/index.js';
 import type { Manifest } from '../manifest/index.js';
 
@@ -11,7 +11,15 @@ export function catalogAt(layers: readonly Manifest[], time: Timestamp, timeAske
   const byRevision =
     (timeAsked || last.descriptorCoverage === 'cluster') && layers.some((layer) => layer.descriptorChanges.length > 0);
   const live = byRevision ? revised(layers, time) : last.descriptors;
-  return live.filter((bytes) => decodeDescriptor(bytes).state !== 'drop');
+  return withParents(live.map(decodeDescriptor).filter(({ state }) => state !== 'drop')).map(({ raw }) => raw);
+}
+
+/** Leaves out what lies in a database or schema that the backup does not hold: it moved out of the targets, or its parent went. */
+function withParents(descriptors: readonly Descriptor[]): Descriptor[] {
+  const ids = new Set(descriptors.map(({ id }) => id));
+  // 0: no parent. The public schema had no descriptor before 22.1.
+  const known = (id: number): boolean => id === 0 || id === PUBLIC_SCHEMA_ID || ids.has(id);
+  return descriptors.filter(({ parentId, parentSchemaId }) => known(parentId) && known(parentSchemaId));
 }
 
 function revised(layers: readonly Manifest[], time: Timestamp): Uint8Array[] {

@@ -1,11 +1,11 @@
 // A process that kills itself, as `kill -9` does, in the middle of a backup or of a restore. Argument: JSON of
-// { directory, operation, at }, where `at` is the number of a storage call or the name of a step of the sink.
+// { directory, operation, at, bucket }, where `at` is the number of a storage call or the name of a step of the sink.
 import { backup } from '#src/backup/index.js';
 import { openCluster } from '#src/cluster/index.js';
 import { restore } from '#src/restore/index.js';
 import { openStorage, printUri, registerDriver } from '#src/storage/index.js';
 
-const { directory, operation, at } = JSON.parse(process.argv[2]);
+const { directory, operation, at, bucket = 'b' } = JSON.parse(process.argv[2]);
 const die = () => process.kill(process.pid, 'SIGKILL');
 let calls = 0;
 const call = () => {
@@ -43,9 +43,13 @@ registerDriver('killing', {
 const cluster = await openCluster(directory);
 const storage = { externalIODir: cluster.externalIODir, selfNode: 1 };
 const targets = { kind: 'databases', names: ['kv'] };
-if (operation === 'backup') {
-  const into = ['killing://1/b?COCKROACH_LOCALITY=default', 'killing://2/b?COCKROACH_LOCALITY=region%3Dus-west1'];
-  await backup({ source: cluster.source(), into, targets, storage, workers: 0 });
+if (operation === 'backup' || operation === 'append') {
+  const into = [
+    `killing://1/${bucket}?COCKROACH_LOCALITY=default`,
+    `killing://2/${bucket}?COCKROACH_LOCALITY=region%3Dus-west1`,
+  ];
+  const chain = operation === 'append' ? { appendTo: 'LATEST' } : {};
+  await backup({ source: cluster.source(), into, targets, storage, workers: 0, ...chain });
 } else {
   const inner = cluster.sink();
   const { openWriter } = await import(inner.writer.module);
@@ -83,7 +87,7 @@ if (operation === 'backup') {
     },
     rollback: (ticket) => inner.rollback(ticket),
   };
-  const uris = ['killing://2/b', 'killing://1/b'];
+  const uris = [`killing://2/${bucket}`, `killing://1/${bucket}`];
   await restore({ sink, from: 'LATEST', in: uris, targets, newDbName: 'copy', storage, workers: 0 });
   await writer.close();
 }
