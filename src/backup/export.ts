@@ -3,7 +3,14 @@ import { TaskPool } from '../executor/index.js';
 import { TickSequence, uniqueInt } from '../keys/index.js';
 import type { StorageConfig } from '../storage/index.js';
 import type { PlacedExport } from './assemble.js';
-import type { ExportTaskArgs, ExportTaskResult, ExportWaits } from './export_task.js';
+import {
+  addReads,
+  type ExportReads,
+  type ExportTaskArgs,
+  type ExportTaskResult,
+  type ExportWaits,
+  NO_READS,
+} from './export_task.js';
 import type { BackupOptions, ResolvedBackupOptions } from './options.js';
 import type { ExportPass } from './passes.js';
 import type { ExportTaskPlan } from './plan.js';
@@ -26,6 +33,7 @@ export interface ExportRequest {
 export interface Exported {
   readonly files: readonly PlacedExport[];
   readonly waits: ExportWaits;
+  readonly reads: ExportReads;
 }
 
 /** Runs the tasks of all passes in worker threads, or on this one for a source that scans here. */
@@ -42,6 +50,7 @@ export async function exportPasses(request: ExportRequest): Promise<Exported> {
   });
   const files: PlacedExport[] = [];
   const waits = { scanSeconds: 0, encodeSeconds: 0, uploadWaitSeconds: 0 };
+  let reads = NO_READS;
   try {
     const planned = passes.flatMap((pass) => pass.plan.tasks.map((task) => ({ pass, task })));
     const tasks = planned.map(({ pass, task }) => ({
@@ -55,11 +64,12 @@ export async function exportPasses(request: ExportRequest): Promise<Exported> {
       const { localityKv, nodeId } = task;
       files.push(...result.files.map((file) => ({ ...file, localityKv, nodeId, startTime, endTime })));
       for (const stage of Object.keys(waits) as (keyof ExportWaits)[]) waits[stage] += result.waits[stage];
+      reads = addReads(reads, result.reads);
     });
   } finally {
     await pool.close();
   }
-  return { files, waits };
+  return { files, waits, reads };
 }
 
 function taskArgs(

@@ -1,7 +1,15 @@
 import type { RangeScan, RangeScanner, WorkerHalf } from '../cluster/contract.js';
 import type { TaskContext } from '../executor/index.js';
 import { invariant, SpanvaultError } from '../fault/index.js';
-import { compareBytes, decodeEngineKey, equalBytes, rowPrefix, type Span, type Timestamp } from '../keys/index.js';
+import {
+  compareBytes,
+  decodeEngineKey,
+  equalBytes,
+  isEmptyTimestamp,
+  rowPrefix,
+  type Span,
+  type Timestamp,
+} from '../keys/index.js';
 import { type NativeSstOptions, type NativeSstWriter, native } from '../native/index.js';
 import { type ExternalStorage, type ObjectWriter, openStorage, type StorageConfig } from '../storage/index.js';
 
@@ -39,9 +47,29 @@ export interface ExportWaits {
   readonly uploadWaitSeconds: number;
 }
 
+/** What the source looked at for what it gave. */
+export interface ExportReads {
+  /** Bytes of keys, values and index entries, selected or not; undefined when the source does not count. */
+  readonly bytesVisited: number | undefined;
+  /** Scans of an incremental's window that looked at every version of their span, for want of an index that reaches back. */
+  readonly scansWithoutIndex: number;
+}
+
+/** The reads of two pieces of work together. */
+export function addReads(a: ExportReads, b: ExportReads): ExportReads {
+  const counted = a.bytesVisited !== undefined && b.bytesVisited !== undefined;
+  return {
+    bytesVisited: counted ? a.bytesVisited + b.bytesVisited : undefined,
+    scansWithoutIndex: a.scansWithoutIndex + b.scansWithoutIndex,
+  };
+}
+
+export const NO_READS: ExportReads = { bytesVisited: 0, scansWithoutIndex: 0 };
+
 export interface ExportTaskResult {
   readonly files: readonly ExportedFile[];
   readonly waits: ExportWaits;
+  readonly reads: ExportReads;
 }
 
 /** Bytes of a version in an engine key, without a logical part: progress counts keys and values as manifests do. */
@@ -112,6 +140,7 @@ class Exporter {
   #scanSeconds = 0;
   #encodeSeconds = 0;
   #uploadWaitSeconds = 0;
+  #reads = NO_READS;
 
   constructor(args: ExportTaskArgs, storage: ExternalStorage, context: TaskContext) {
     this.#args = args;
@@ -128,7 +157,7 @@ class Exporter {
       encodeSeconds: this.#encodeSeconds,
       uploadWaitSeconds: this.#uploadWaitSeconds,
     };
-    return { files: this.#files, waits };
+    return { files: this.#files, waits, reads: this.#reads };
   }
 
   /** Exports one span; a file goes on over adjacent spans and is cut at a gap, so that its entry never claims keys that were not read. */
@@ -144,6 +173,11 @@ class Exporter {
         if (count < 0) break;
         if (count > 0) await this.#encode(count);
       }
+      const whole = !isEmptyTimestamp(startTime) && scan.indexed !== true;
+      this.#reads = addReads(this.#reads, {
+        bytesVisited: scan.bytesVisited?.(),
+        scansWithoutIndex: whole ? 1 : 0,
+      });
     } finally {
       scan.close();
     }

@@ -20,7 +20,7 @@ import { type Manifest, STATISTICS_FILE, type TableStatistic } from '../manifest
 import { openStorage } from '../storage/index.js';
 import { assembleManifest, type PlacedExport } from './assemble.js';
 import { type Exported, exportPasses, exportTotals, ticks } from './export.js';
-import type { ExportWaits } from './export_task.js';
+import type { ExportReads, ExportWaits } from './export_task.js';
 import { endOf, type Layer, openChain, parseLocations, resolveLayer, startOf } from './layer.js';
 import { type BackupOptions, type ResolvedBackupOptions, resolveBackupOptions } from './options.js';
 import { checkGarbage, type ExportPass, newestThreshold, planPasses } from './passes.js';
@@ -46,6 +46,8 @@ export interface BackupResult {
   readonly placement: PlacementReport;
   /** Summed over workers; the largest names the bottleneck. */
   readonly waits: ExportWaits;
+  /** What the source looked at; for an incremental, whether an index told it where. */
+  readonly reads: ExportReads;
   readonly seconds: number;
 }
 
@@ -228,7 +230,7 @@ function report(
   run: Run,
   target: BackupTarget,
   manifest: Manifest,
-  { files, waits }: Exported,
+  { files, waits, reads }: Exported,
 ): Omit<BackupResult, 'seconds'> {
   const { dataSize, rows, indexEntries } = manifest.entryCounts;
   const localities = new Map(run.nodes.map((node) => [node.nodeId, node.locality]));
@@ -249,5 +251,6 @@ function report(
     files: files.length,
     placement: placementReport(own.plan, files, buckets, (nodeId) => localities.get(nodeId) ?? []),
     waits,
+    reads,
   };
 }

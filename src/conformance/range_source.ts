@@ -121,6 +121,26 @@ async function scanAll(
   return versions;
 }
 
+/** How a scan says that it found its versions, once it has ended. */
+async function visitedBy(
+  source: RangeSource,
+  request: ScanRequest,
+): Promise<{ readonly indexed: boolean; readonly bytes: number }> {
+  const { scanner, close } = await openScanner(source.scanner);
+  const scan = scanner.open(request);
+  try {
+    const bytes = new Uint8Array(BUFFER_BYTES);
+    const offsets = new Uint32Array(2049);
+    while ((await scan.next(bytes, offsets)).kind !== 'done');
+    const visited = scan.bytesVisited?.();
+    holds(visited !== undefined, 'a source with an index does not count what it visits');
+    return { indexed: scan.indexed === true, bytes: visited ?? 0 };
+  } finally {
+    scan.close();
+    await close();
+  }
+}
+
 /** A value as CockroachDB stores BYTES: checksum 0, tag 3, data. */
 function value(text: string): Uint8Array {
   return concatBytes(Uint8Array.of(0, 0, 0, 0, 3), new TextEncoder().encode(text));
@@ -270,6 +290,49 @@ const SCANS: readonly SourceCheck[] = [
       ];
       same(await scanAll(subject.source, request), expected, 'incremental export');
       same(await scanAll(subject.source, { ...request, startTime: h.c1 }), [], 'export of nothing');
+    },
+  },
+  {
+    name: 'begins a window after its start time and ends it with its end time',
+    async run(subject) {
+      const h = await history(subject);
+      const request = { span: subject.span, startTime: h.a1, endTime: h.b2, allRevisions: false };
+      const expected = [version(h.a, h.a2, value('a2')), version(h.b, h.b2, TOMBSTONE)];
+      same(await scanAll(subject.source, request), expected, 'changes up to the time of a version');
+      same(
+        await scanAll(subject.source, { ...request, allRevisions: true }),
+        [expected[0], expected[1], version(h.b, h.b1, value('b1'))],
+        'revisions after the time of a version',
+      );
+      same(
+        await scanAll(subject.source, { ...request, startTime: h.b2, endTime: h.b2 }),
+        [],
+        'changes of an empty window',
+      );
+    },
+  },
+  {
+    name: 'looks at little more than what changed, where it says that it has an index',
+    async run(subject) {
+      const { source } = subject;
+      if (source.incremental !== 'indexed') return;
+      for (let index = 0; index < 300; index++) await subject.put(keyOf(subject, `k${index}`), value('x'.repeat(80)));
+      const startTime = source.now();
+      await (await source.protect?.(startTime))?.();
+      const changed = await subject.put(keyOf(subject, 'k7'), value('y'.repeat(80)));
+      const request = { span: subject.span, startTime: EMPTY_TIMESTAMP, endTime: source.now(), allRevisions: false };
+      const full = await visitedBy(source, request);
+      const incremental = await visitedBy(source, { ...request, startTime });
+      holds(!full.indexed && incremental.indexed, 'the scan of a fresh window does not use the index');
+      holds(
+        incremental.bytes * 20 < full.bytes,
+        `one of 300 changed rows took ${incremental.bytes} bytes, all of them ${full.bytes}`,
+      );
+      same(
+        await scanAll(source, { ...request, startTime }),
+        [version(keyOf(subject, 'k7'), changed, value('y'.repeat(80)))],
+        'what changed',
+      );
     },
   },
   {

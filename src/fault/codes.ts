@@ -52,7 +52,10 @@ export const FAULT_CODES = {
     class: 'coverage',
     meaning: 'a partition of a locality-aware backup was not found in the given URIs',
   },
-  SV_COVERAGE: { class: 'coverage', meaning: 'the backup does not cover the requested time, span or object' },
+  SV_COVERAGE: {
+    class: 'coverage',
+    meaning: 'the backup or cluster does not cover the requested time, span or object',
+  },
   SV_SOURCE: { class: 'sourceSink', meaning: 'the range source failed' },
   SV_SINK: { class: 'sourceSink', meaning: 'the range sink failed' },
   SV_WORKER_DIED: { class: 'worker', meaning: 'a worker thread died' },

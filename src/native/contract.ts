@@ -189,8 +189,10 @@ export interface NativeScan {
     | { readonly kind: 'batch'; readonly count: number; readonly bytesUsed: number }
     | { readonly kind: 'grow'; readonly bytes: number }
     | { readonly kind: 'done' };
-  /** Bytes of keys and values visited, including versions that were not selected. */
+  /** Bytes of keys, values and index entries visited, including versions that were not selected. */
   bytesVisited(): number;
+  /** True when the change index tells the scan where to look: `after` is given and not before the index's mark. */
+  indexed(): boolean;
   close(): void;
 }
 
@@ -231,6 +233,17 @@ export interface SpanStats {
   readonly splitKeys: readonly Uint8Array[];
 }
 
+/** What one step of a garbage collection did. */
+export interface NativeCollected {
+  /** User key to go on with; null when the span is finished. */
+  readonly resumeKey: Uint8Array | null;
+  /** Versions erased, and their bytes of keys and values. */
+  readonly versions: number;
+  readonly bytes: number;
+  /** Bytes of keys, values and index entries that were looked at. */
+  readonly visited: number;
+}
+
 /**
  * The embedded store: LMDB, opened once per process; a handle is a number that any worker thread may use. MVCC data
  * and a separate table of small metadata records (`meta`), both written in the same transaction by `commit`.
@@ -268,7 +281,37 @@ export interface NativeStore {
   storeMetaGet(store: number, key: string): Uint8Array | null;
   /** All metadata records whose key begins with `prefix`, in key order. */
   storeMetaList(store: number, prefix: string): readonly { readonly key: string; readonly value: Uint8Array }[];
+  /** @throws SV_COVERAGE `batch timestamp … must be after replica GC threshold …` when garbage collection was faster. */
   storeScan(store: number, options: NativeScanOptions): NativeScan;
+  /**
+   * Begins the change index of a store that was filled without one; nothing when it has begun. No version may be newer than
+   * `since`: windows that begin at or after it are read through the index from now on. New stores have an index.
+   */
+  storeBeginChanges(store: number, since: NativeTimestamp): void;
+  /** Lets the next change begin a new run of the index, so that a window that begins now reads nothing of before. */
+  storeCutChanges(store: number): void;
+  /**
+   * Drops what the index knows of versions at or before `through`, about `limit` entries per call, and says whether there is
+   * more to drop. Windows that begin before it are scanned whole from now on. Durable after storeSync.
+   */
+  storeForgetChanges(store: number, through: NativeTimestamp, limit: number): boolean;
+  /** The greatest garbage-collection threshold of any key of a span: reads at or before it are refused. */
+  storeThreshold(store: number, startKey: Uint8Array, endKey: Uint8Array): NativeTimestamp | null;
+  /** Raises the threshold of a span, for a caller that erases it. Durable after storeSync. */
+  storeRaiseThreshold(store: number, startKey: Uint8Array, endKey: Uint8Array, threshold: NativeTimestamp): void;
+  /**
+   * One step of a garbage collection: raises the span's threshold and erases versions that no read after it can see, until
+   * about `limitBytes` were looked at. Begins at `from` (null = the start); call again with the resume key until there is
+   * none. Durable after storeSync; threshold and erasure are lost together or not at all.
+   */
+  storeCollect(
+    store: number,
+    startKey: Uint8Array,
+    endKey: Uint8Array,
+    from: Uint8Array | null,
+    threshold: NativeTimestamp,
+    limitBytes: number,
+  ): NativeCollected;
   /** Ingests rows at the speed of the store (call it in steps of some 100 MB); returns user key + value bytes. Durable only after storeSync. */
   fillKv(store: number, options: FillOptions): number;
   /** Walks a span and proposes split keys; `limitBytes` bounds the walk of one call, `resumeKey` continues it (null = finished). */

@@ -32,7 +32,7 @@ const LOADER = new URL('../../native/binding/index.js', import.meta.url);
  * Number of the contract that the calls below keep, as in native/binding/src/lib.rs: an argument that a module of yesterday does
  * not know would be dropped silently.
  */
-const CONTRACT = 2;
+const CONTRACT = 3;
 
 async function load(): Promise<RawModule> {
   let loaded: Partial<RawModule>;
@@ -59,6 +59,7 @@ function guardScan(scan: NativeScan): NativeScan {
   return {
     next: guarded((bytes, offsets) => scan.next(bytes, offsets)),
     bytesVisited: guarded(() => scan.bytesVisited()),
+    indexed: guarded(() => scan.indexed()),
     close: guarded(() => scan.close()),
   };
 }
@@ -100,7 +101,16 @@ export const native: NativeModule = {
     const { startKey, endKey, asOf, after, mode, dropTombstones } = options;
     return guardScan(raw.storeScan(store, startKey, endKey, asOf, after, mode, dropTombstones));
   }),
+  storeBeginChanges: guarded(raw.storeBeginChanges),
+  storeCutChanges: guarded(raw.storeCutChanges),
+  storeForgetChanges: guarded(raw.storeForgetChanges),
+  storeThreshold: guarded(raw.storeThreshold),
+  storeRaiseThreshold: guarded(raw.storeRaiseThreshold),
   // An absent field of a native object is undefined; the contract says null.
+  storeCollect: guarded((...args) => {
+    const step = raw.storeCollect(...args);
+    return { ...step, resumeKey: step.resumeKey ?? null };
+  }),
   storeStats: guarded((...args) => {
     const stats = raw.storeStats(...args);
     return { ...stats, resumeKey: stats.resumeKey ?? null };

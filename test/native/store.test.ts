@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { encodeEngineKey } from '#src/keys/index.js';
-import { native, packBatch } from '#src/native/index.js';
+import { allocateBatch, native, packBatch } from '#src/native/index.js';
 import { codeOf, drain, FOREVER, ingest, MAP_BYTES, rowsBatch, scanAll, withStore } from './kv.js';
 
 /** A value of any type, for calls that TypeScript would refuse. */
@@ -54,6 +54,66 @@ describe('the embedded store', () => {
         from = native.storeErase(store, from, key('z'), 10_000);
       }
       expect([steps > 2, drain(scanAll(store, 'all'))]).toEqual([true, 0]);
+    }));
+
+  it('finds what changed through its index, as far back as that reaches', () =>
+    withStore((store) => {
+      ingest(store, rowsBatch('r', 1000));
+      native.storeCutChanges(store);
+      native.storeCommit(store, rowsBatch('r', 5, 3n), [], []);
+      const since = (wall: bigint) => {
+        const scan = native.storeScan(store, {
+          startKey: key('a'),
+          endKey: key('z'),
+          asOf: FOREVER,
+          after: { wall, logical: 0 },
+          mode: 'latest',
+          dropTombstones: false,
+        });
+        const indexed = scan.indexed();
+        const { bytes, offsets } = allocateBatch(1 << 20, 2000);
+        const first = scan.next(bytes, offsets);
+        const visited = scan.bytesVisited();
+        scan.close();
+        return { indexed, count: first.kind === 'batch' ? first.count : 0, small: visited < 2000 };
+      };
+      expect(since(2n)).toEqual({ indexed: true, count: 5, small: true });
+      expect(since(0n)).toEqual({ indexed: true, count: 1000, small: false });
+      native.storeBeginChanges(store, { wall: 99n, logical: 0 });
+      while (native.storeForgetChanges(store, { wall: 1n, logical: 0 }, 100));
+      expect(since(0n)).toEqual({ indexed: false, count: 1000, small: false });
+      expect(since(2n)).toEqual({ indexed: true, count: 5, small: true });
+      expect(codeOf(() => native.storeForgetChanges(store, { wall: 1n, logical: 0 }, -1))).toBe('SV_USAGE');
+    }));
+
+  it('collects versions that no later read sees, and refuses earlier reads', () =>
+    withStore((store) => {
+      ingest(store, rowsBatch('r', 1000));
+      native.storeCommit(store, rowsBatch('r', 500, 3n), [], []);
+      expect(native.storeThreshold(store, key('a'), key('z'))).toBeNull();
+      let from: Uint8Array | null = null;
+      let versions = 0;
+      let steps = 0;
+      do {
+        const step = native.storeCollect(store, key('a'), key('z'), from, { wall: 5n, logical: 2 }, 10_000);
+        expect(step.bytes <= step.visited).toBe(true);
+        versions += step.versions;
+        from = step.resumeKey;
+        steps++;
+      } while (from !== null);
+      expect([versions, steps > 2]).toEqual([500, true]);
+      expect([drain(scanAll(store)), drain(scanAll(store, 'all'))]).toEqual([1000, 1000]);
+      expect(native.storeThreshold(store, key('q'), key('s'))).toEqual({ wall: 5n, logical: 2 });
+      native.storeRaiseThreshold(store, key('s'), key('t'), { wall: 1_637_073_234_000_000_000n, logical: 1 });
+      expect(native.storeThreshold(store, key('q'), key('t'))?.logical).toBe(1);
+      const early = { startKey: key('r'), endKey: key('t'), asOf: { wall: 9n, logical: 0 }, after: null } as const;
+      expect(() => native.storeScan(store, { ...early, mode: 'latest', dropTombstones: true })).toThrow(
+        'batch timestamp 0.000000009,0 must be after replica GC threshold 1637073234.000000000,1',
+      );
+      expect(
+        native.storeCollect(store, key('a'), key('b'), null, { wall: 5n, logical: 2 }, 10_000),
+        'a second time',
+      ).toEqual({ resumeKey: null, versions: 0, bytes: 0, visited: 0 });
     }));
 
   it('makes rows of a kv table', () =>

@@ -69,6 +69,12 @@ impl NativeScan {
         self.open_scan().map(|scan| scan.bytes_visited() as f64).map_err(thrown)
     }
 
+    /// Whether the change index tells it where to look.
+    #[napi(catch_unwind)]
+    pub fn indexed(&mut self) -> Result<bool> {
+        self.open_scan().map(|scan| scan.indexed()).map_err(thrown)
+    }
+
     /// Gives the snapshot back; closing twice is harmless.
     #[napi(catch_unwind)]
     pub fn close(&mut self) {

@@ -84,7 +84,7 @@ pub struct NativeFill {
     pub checksums: bool,
 }
 
-fn open_store_at(store: f64) -> Checked<std::sync::Arc<stores::Store>> {
+pub(crate) fn open_store_at(store: f64) -> Checked<std::sync::Arc<stores::Store>> {
     stores::store(small(store, "store handle")?)
 }
 

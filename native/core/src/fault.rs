@@ -19,6 +19,8 @@ pub enum Code {
     Limit,
     /// An argument is wrong.
     Usage,
+    /// A time or span is asked for that is not there any more.
+    Coverage,
     /// Reading or writing the embedded store failed.
     StorageIo,
     /// A defect of spanvault.
@@ -27,13 +29,14 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the test that compares them with the table of the TypeScript side.
-    pub const ALL: [Code; 8] = [
+    pub const ALL: [Code; 9] = [
         Code::CorruptSst,
         Code::CorruptValue,
         Code::CorruptStore,
         Code::UnsupportedFormat,
         Code::Limit,
         Code::Usage,
+        Code::Coverage,
         Code::StorageIo,
         Code::Internal,
     ];
@@ -47,6 +50,7 @@ impl Code {
             Code::UnsupportedFormat => "SV_UNSUPPORTED_FORMAT",
             Code::Limit => "SV_LIMIT",
             Code::Usage => "SV_USAGE",
+            Code::Coverage => "SV_COVERAGE",
             Code::StorageIo => "SV_STORAGE_IO",
             Code::Internal => "SV_INTERNAL",
         }

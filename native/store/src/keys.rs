@@ -14,19 +14,27 @@ pub(crate) fn split(engine: &[u8]) -> Result<(&[u8], Timestamp)> {
     }
 }
 
-/// The canonical form of a key to be stored: the synthetic flag and a logical part of 0 are left out
-/// (crdb-format.md 4.1), so that equal timestamps have equal bytes.
+/// User key and timestamp of a key to be stored.
 #[inline]
-pub(crate) fn canonical<'a>(engine: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<&'a [u8]> {
-    match (engine_key::decode(engine), engine.last()) {
-        (Ok((_, Some(_))), Some(9)) => Ok(engine),
-        (Ok((_, Some(timestamp))), Some(13)) if timestamp.logical != 0 => Ok(engine),
-        (Ok((user, Some(timestamp))), _) => {
+pub(crate) fn given(engine: &[u8]) -> Result<(&[u8], Timestamp)> {
+    match engine_key::decode(engine) {
+        Ok((user, Some(timestamp))) => Ok((user, timestamp)),
+        _ => Err(not_a_version(Code::CorruptValue, engine)),
+    }
+}
+
+/// The canonical form of a key to be stored: the synthetic flag and a logical part of 0 are left out
+/// (crdb-format.md 4.1), so that equal timestamps have equal bytes. `user` and `timestamp` are what `given` found.
+#[inline]
+pub(crate) fn canonical<'a>(engine: &'a [u8], user: &[u8], timestamp: Timestamp, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    match engine.last() {
+        Some(9) => engine,
+        Some(13) if timestamp.logical != 0 => engine,
+        _ => {
             scratch.clear();
             engine_key::encode(scratch, user, Some(timestamp));
-            Ok(scratch)
+            scratch
         }
-        _ => Err(not_a_version(Code::CorruptValue, engine)),
     }
 }
 
@@ -38,6 +46,18 @@ pub(crate) fn bare(user: &[u8]) -> Vec<u8> {
 /// The key of a version.
 pub(crate) fn versioned(user: &[u8], timestamp: Timestamp) -> Vec<u8> {
     encode(user, Some(timestamp))
+}
+
+/// A key that sorts before every version of a user key at or before `as_of`, and behind nearly all later ones. It has
+/// no logical part, so it is never longer than the key of a version.
+pub(crate) fn versioned_at_most(user: &[u8], as_of: Timestamp) -> Vec<u8> {
+    let after = as_of.wall.checked_add(1).map(|wall| Timestamp { wall, logical: 0 });
+    encode(user, after)
+}
+
+/// The next user key.
+pub(crate) fn successor(user: &[u8]) -> Vec<u8> {
+    [user, &[0]].concat()
 }
 
 fn encode(user: &[u8], timestamp: Option<Timestamp>) -> Vec<u8> {

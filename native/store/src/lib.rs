@@ -5,6 +5,9 @@
 //! thing that all threads of a process share. Must not know of Node, of JavaScript values, or of backups: keys and
 //! values are engine keys and MVCC values (crdb-format.md 4.1, 4.2) and nothing looks into a value.
 
+mod changed;
+mod changes;
+mod collect;
 mod durability;
 mod fault;
 mod fill;
@@ -18,8 +21,11 @@ mod resident;
 mod scan;
 mod stats;
 mod store;
+mod thresholds;
+mod walk;
 mod write;
 
+pub use collect::Collected;
 pub use fill::{FillOptions, fill_kv};
 pub use memory::{MemoryObjects, memory_objects};
 pub use read::Version;

@@ -8,13 +8,12 @@ use spanvault_core::batch::{Full, Packer};
 use spanvault_core::engine_key::Timestamp;
 use spanvault_core::fault::Fault;
 
+use crate::changed::{Changed, Wanted};
 use crate::fault::{Doing, Result};
 use crate::keys;
 use crate::resident::Touched;
 use crate::store::Store;
-
-/// Bytes of versions that one call visits without selecting them: bounds its time.
-const SKIP_BYTES: u64 = 8 << 20;
+use crate::walk::Walk;
 
 /// Which versions a scan selects (crdb-format.md 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +62,8 @@ pub struct Scan {
     txn: RoTxn<'static, WithoutTls>,
     store: Arc<Store>,
     options: ScanOptions,
+    /// What the change index says of the window; `None`: every version of the span is looked at.
+    changed: Option<Changed>,
     /// Engine key to go on with.
     position: Bound<Vec<u8>>,
     /// User key whose newest wanted version is already decided (mode `Latest`).
@@ -79,19 +80,36 @@ impl Drop for Scan {
 }
 
 impl Scan {
-    /// Begins a scan of the store's present state.
+    /// Begins a scan of the store's present state. A window that begins at or after the mark of the change index is read
+    /// through it.
+    ///
+    /// # Errors
+    /// `SV_COVERAGE` when garbage collection may have taken what the scan would have to find.
     pub fn new(store: Arc<Store>, options: ScanOptions) -> Result<Scan> {
-        if options.start_key > options.end_key {
+        let ScanOptions { start_key, end_key, as_of, after, .. } = &options;
+        if start_key > end_key {
             return Err(Fault::usage("the start key of a scan is greater than its end key"));
         }
         let txn = store.snapshot()?;
-        let position = Bound::Included(keys::bare(&options.start_key));
-        Ok(Scan { txn, store, options, position, settled: None, finished: false, visited: 0, touched: Touched::default() })
+        store.check_readable(&txn, start_key, end_key, *after, *as_of)?;
+        let changed = match *after {
+            Some(after) => Changed::find(&store, &txn, Wanted { start_key, end_key, after, as_of: *as_of })?,
+            None => None,
+        };
+        let visited = changed.as_ref().map_or(0, |changed| changed.read);
+        let position = Bound::Included(keys::bare(start_key));
+        let touched = Touched::default();
+        Ok(Scan { txn, store, options, changed, position, settled: None, finished: false, visited, touched })
     }
 
-    /// Bytes of keys and values visited so far.
+    /// Bytes of keys, values and index entries visited so far.
     pub fn bytes_visited(&self) -> u64 {
         self.visited
+    }
+
+    /// True when the change index tells this scan where to look.
+    pub fn indexed(&self) -> bool {
+        self.changed.is_some()
     }
 
     /// Packs the next selected entries into `bytes` and their offsets into `offsets` (`2 * count + 1` used).
@@ -112,49 +130,25 @@ impl Scan {
     /// Visits entries until the packer is full, the span ends or enough was skipped. Returns why an entry did
     /// not fit.
     fn fill(&mut self, packer: &mut Packer<'_>) -> Result<Option<Full>> {
-        let options = &self.options;
-        let latest = options.mode == ScanMode::Latest;
-        let mut settled: Option<&[u8]> = self.settled.as_deref();
-        let mut current: Option<&[u8]> = settled;
-        let mut skipped = 0;
-        let bound = (self.position.as_ref().map(Vec::as_slice), Bound::Unbounded);
-        let mut stop = None;
-        let entries = self.store.mvcc.range(&self.txn, &bound).doing("scan")?;
-        for entry in entries {
-            let (engine, value) = entry.doing("scan")?;
-            let (user, timestamp) = keys::split(engine)?;
-            if !current.is_some_and(|current| same(current, user)) {
-                if !before(user, &options.end_key) {
-                    self.finished = true;
-                    break;
-                }
-                current = Some(user);
-                settled = None;
+        let mut walk = Walk {
+            options: &self.options,
+            packer,
+            settled: self.settled.as_deref(),
+            skipped: 0,
+            visited: 0,
+            touched: &mut self.touched,
+        };
+        let stop = match &self.changed {
+            None => {
+                let bound = (self.position.as_ref().map(Vec::as_slice), Bound::Unbounded);
+                let entries = self.store.mvcc.range(&self.txn, &bound).doing("scan")?;
+                walk.through(entries, &self.options.end_key)?
             }
-            let size = engine.len() + value.len();
-            let wanted = settled.is_none() && timestamp <= options.as_of;
-            let in_window = wanted && options.after.is_none_or(|after| timestamp > after);
-            let dropped = latest && options.drop_tombstones && value.is_empty();
-            if in_window && !dropped {
-                if let Err(full) = packer.push(engine, value) {
-                    stop = Some((Bound::Included(engine.to_vec()), Some(full)));
-                    break;
-                }
-            } else {
-                skipped += size as u64;
-            }
-            if wanted && latest {
-                // Selected, dropped or too old: in each case no older version of this key matters.
-                settled = Some(user);
-            }
-            self.visited += size as u64;
-            self.touched.note(engine, value);
-            if skipped >= SKIP_BYTES {
-                stop = Some((Bound::Excluded(engine.to_vec()), None));
-                break;
-            }
-        }
-        self.settled = settled.map(<[u8]>::to_vec);
+            Some(changed) => walk.changes(&self.store, &self.txn, changed, &self.position)?,
+        };
+        self.visited += walk.visited;
+        let settled = walk.settled.map(<[u8]>::to_vec);
+        self.settled = settled;
         match stop {
             Some((position, full)) => {
                 self.position = position;
@@ -163,42 +157,6 @@ impl Scan {
             None => {
                 self.finished = true;
                 Ok(None)
-            }
-        }
-    }
-}
-
-/// Equality that looks at the end first, where the keys of neighbouring rows differ.
-#[inline]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.last_chunk::<8>() == b.last_chunk::<8>() && a == b
-}
-
-/// `a < b`, mostly decided by the first eight bytes.
-#[inline]
-fn before(a: &[u8], b: &[u8]) -> bool {
-    match (a.first_chunk::<8>(), b.first_chunk::<8>()) {
-        (Some(x), Some(y)) if x != y => u64::from_be_bytes(*x) < u64::from_be_bytes(*y),
-        (Some(&[x, ..]), None) if b.first().is_some_and(|&y| x < y) => true,
-        _ => a < b,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{before, same};
-    use proptest::prelude::*;
-
-    fn key() -> impl Strategy<Value = Vec<u8>> {
-        proptest::collection::vec(prop_oneof![Just(0u8), Just(1), Just(0xff)], 0..12)
-    }
-
-    proptest! {
-        #[test]
-        fn short_cuts_change_no_answer(a in key(), b in key(), tail in key()) {
-            let c = [a.as_slice(), &tail].concat();
-            for (x, y) in [(&a, &b), (&b, &a), (&a, &c), (&c, &a), (&a, &a)] {
-                prop_assert_eq!((same(x, y), before(x, y)), (x == y, x < y));
             }
         }
     }

@@ -2,23 +2,27 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use heed::types::Bytes;
 use heed::{Database, Env, EnvOpenOptions, RoTxn, WithoutTls};
+use spanvault_core::engine_key::Timestamp;
 use spanvault_core::fault::{Code, Fault, escape_key};
 
+use crate::changes::ChangeTable;
 use crate::durability::{Durability, data_path, recover};
 use crate::fault::{Doing, Result, corrupt_store};
 use crate::order::EngineOrder;
 use crate::resident::Mapping;
+use crate::thresholds::ThresholdTable;
 
 pub(crate) type MvccTable = Database<Bytes, Bytes, EngineOrder>;
 pub(crate) type MetaTable = Database<Bytes, Bytes>;
 
 /// Tables of one environment; more than are used, so that a later version can add one to an existing store.
-const MAX_TABLES: u32 = 4;
+const MAX_TABLES: u32 = 8;
 /// Read transactions at one time, of all threads and processes.
 const MAX_READERS: u32 = 1022;
 /// LMDB's page; a map is a whole number of them, and of the system's.
@@ -31,6 +35,10 @@ pub struct Store {
     pub(crate) env: Env<WithoutTls>,
     pub(crate) mvcc: MvccTable,
     pub(crate) meta: MetaTable,
+    pub(crate) changes: ChangeTable,
+    pub(crate) thresholds: ThresholdTable,
+    /// The next change begins a new run of the change index.
+    pub(crate) cut: AtomicBool,
     pub(crate) mapping: Mapping,
     pub(crate) max_key_bytes: usize,
     data: File,
@@ -60,11 +68,21 @@ impl Store {
         let mut tables = env.database_options().types::<Bytes, Bytes>().key_comparator::<EngineOrder>();
         let mvcc = tables.name("mvcc").create(&mut txn).doing("open the table mvcc")?;
         let meta = env.create_database(&mut txn, Some("meta")).doing("open the table meta")?;
+        let indexed: Option<ChangeTable> = env.open_database(&txn, Some("changes")).doing("open the table changes")?;
+        let changes = env.create_database(&mut txn, Some("changes")).doing("open the table changes")?;
+        let thresholds = env.create_database(&mut txn, Some("thresholds")).doing("open the table thresholds")?;
+        let empty = mvcc.is_empty(&txn).doing("open the table mvcc")?;
         txn.commit().doing("create the tables")?;
         let data = File::open(data_path(directory)).doing("open the data file")?;
         let mapping = Mapping::find(&data);
         let max_key_bytes = env.max_key_size();
-        Ok(Store { env, mvcc, meta, mapping, max_key_bytes, data, writer: Mutex::default(), syncer: Mutex::default() })
+        let (cut, writer, syncer) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
+        let store = Store { env, mvcc, meta, changes, thresholds, cut, mapping, max_key_bytes, data, writer, syncer };
+        // An older store's versions are in no index until its owner says from when on they are.
+        if indexed.is_none() && empty {
+            store.begin_changes(Timestamp::default())?;
+        }
+        Ok(store)
     }
 
     /// A read transaction of its own that sees the present state and nothing later.

@@ -1,12 +1,13 @@
 //! Writing: bulk ingest, atomic commits, erasing.
 
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use heed::types::Bytes;
 use heed::{MdbError, PutFlags, RwTxn};
 use spanvault_core::batch::Batch;
 use spanvault_core::fault::Fault;
 
+use crate::changes::Ingested;
 use crate::durability::UNSYNCED_LIMIT;
 use crate::fault::{Doing, Result};
 use crate::gap;
@@ -41,7 +42,9 @@ impl Store {
                 let mut writer = self.writer();
                 writer.relax(&self.env)?;
                 let mut txn = self.env.write_txn().doing("begin to write")?;
-                self.put_range(&mut txn, batch, from, to)?;
+                let mut ingested = Ingested::new();
+                self.put_range(&mut txn, batch, from, to, &mut ingested)?;
+                self.record_ingest(&mut txn, &ingested)?;
                 txn.commit().doing("commit an ingest")?;
                 writer.unsynced += bytes_between(batch, from, to) as u64;
                 writer.unsynced
@@ -77,7 +80,8 @@ impl Store {
             self.clear_span(&mut txn, key, end_key)?;
         }
         if let Some(batch) = batch {
-            self.put_range(&mut txn, batch, 0, batch.count())?;
+            self.put_range(&mut txn, batch, 0, batch.count(), &mut Ingested::new())?;
+            self.record_keys(&mut txn, batch)?;
             self.touch((batch.count() as u64 * POINT_BYTES).min(bytes_between(batch, 0, batch.count()) as u64 * 2));
         }
         for put in meta {
@@ -131,27 +135,42 @@ impl Store {
 
     /// Puts entries [from, to) of a batch: appended when they lie beyond the last key, else in the order given, which
     /// costs least when it is sorted.
-    fn put_range(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>, from: usize, to: usize) -> Result<()> {
-        let at = self.put_entries(txn, batch, from, to, PutFlags::APPEND)?;
+    fn put_range<'b>(
+        &self,
+        txn: &mut RwTxn<'_>,
+        batch: &Batch<'b>,
+        from: usize,
+        to: usize,
+        ingested: &mut Ingested<'b>,
+    ) -> Result<()> {
+        let at = self.put_entries(txn, batch, from..to, PutFlags::APPEND, ingested)?;
         if bytes_between(batch, at, to) < gap::MIN_BYTES {
-            return self.put_entries(txn, batch, at, to, PutFlags::empty()).map(drop);
+            return self.put_entries(txn, batch, at..to, PutFlags::empty(), ingested).map(drop);
         }
         // The first page's worth goes in before others step aside: the page must not become so empty that LMDB
         // merges it with the next.
         let filled = Store::first_page(batch, at, to);
-        self.put_entries(txn, batch, at, filled, PutFlags::empty())?;
+        self.put_entries(txn, batch, at..filled, PutFlags::empty(), ingested)?;
         let aside = self.step_aside(txn, batch, filled, to)?;
-        self.put_entries(txn, batch, filled, to, PutFlags::empty())?;
+        self.put_entries(txn, batch, filled..to, PutFlags::empty(), ingested)?;
         self.step_back(txn, &aside)
     }
 
     /// Puts entries with a cursor, which does not descend the tree while it stays on a page. Returns the first entry not
     /// put: with APPEND one that does not lie beyond the last key, else `to`.
-    fn put_entries(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>, from: usize, to: usize, flags: PutFlags) -> Result<usize> {
+    fn put_entries<'b>(
+        &self,
+        txn: &mut RwTxn<'_>,
+        batch: &Batch<'b>,
+        range: Range<usize>,
+        flags: PutFlags,
+        ingested: &mut Ingested<'b>,
+    ) -> Result<usize> {
         let mut canonical = Vec::new();
         let mut cursor = self.mvcc.iter_mut(txn).doing("write")?;
-        for (index, (key, value)) in batch.iter().enumerate().take(to).skip(from) {
-            let key = keys::canonical(key, &mut canonical)?;
+        for (index, (key, value)) in batch.iter().enumerate().take(range.end).skip(range.start) {
+            let (user, timestamp) = keys::given(key)?;
+            let key = keys::canonical(key, user, timestamp, &mut canonical);
             self.check_key_length(key)?;
             // SAFETY: key and value lie in the caller's batch or in `canonical`, never in the memory map.
             let put = unsafe { cursor.put_current_with_options::<Bytes>(flags, key, value) };
@@ -159,8 +178,9 @@ impl Store {
                 return Ok(index);
             }
             put.doing("write")?;
+            ingested.note(user, timestamp);
         }
-        Ok(to)
+        Ok(range.end)
     }
 
     fn put_meta(&self, txn: &mut RwTxn<'_>, put: &MetaPut<'_>) -> Result<()> {

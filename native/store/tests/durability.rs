@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use spanvault_core::fault::Code;
-use spanvault_store::{MetaPut, Scan, ScanMode, open_store};
+use spanvault_store::{MetaPut, Scan, ScanMode, ScanOptions, open_store};
 use support::{Entry, Opened, Packed, at, drain, everything};
 
 fn rows(range: std::ops::Range<u32>) -> Vec<Entry> {
@@ -105,4 +105,31 @@ fn a_truncated_or_strange_store_is_refused() {
     let copy = killed(&opened);
     fs::write(copy.path().join("unsynced"), b"svsteady, but short").expect("writes");
     assert_eq!(refused(copy.path()), Code::CorruptStore);
+}
+
+#[test]
+fn the_change_index_lives_and_dies_with_its_versions() {
+    let opened = Opened::new();
+    opened.store.ingest(&Packed::of(&rows(0..500)).batch()).expect("ingests");
+    opened.store.sync().expect("syncs");
+    let newer = |range: std::ops::Range<u32>, wall: u64| -> Vec<Entry> {
+        rows(range).into_iter().map(|(key, _, value)| (key, at(wall, 0), value)).collect()
+    };
+    opened.store.commit(Some(&Packed::of(&newer(10..20, 2)).batch()), &[], &[]).expect("commits");
+    opened.store.ingest(&Packed::of(&newer(400..450, 3)).batch()).expect("ingests");
+    let since = |opened: &Opened, after: u64| {
+        let options = ScanOptions { after: Some(at(after, 0)), ..everything(at(9, 0), ScanMode::All) };
+        let scan = Scan::new(Arc::clone(&opened.store), options).expect("opens");
+        assert!(scan.indexed());
+        drain(scan, 1 << 16, 100)
+    };
+    let process_died = Opened::at(killed(&opened));
+    assert_eq!(since(&process_died, 1), [newer(10..20, 2), newer(400..450, 3)].concat());
+    let copy = killed(&opened);
+    reboot(copy.path());
+    let power_failed = Opened::at(copy);
+    assert_eq!(since(&power_failed, 1), newer(10..20, 2));
+    power_failed.store.commit(Some(&Packed::of(&newer(30..31, 4)).batch()), &[], &[]).expect("commits");
+    assert_eq!(since(&power_failed, 0).len(), 511);
+    assert_eq!(since(&power_failed.reopen(), 2), newer(30..31, 4));
 }

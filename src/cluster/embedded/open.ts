@@ -145,6 +145,7 @@ async function openStore(root: string, store: EmbeddedStore, release: () => void
   });
   const recovered = store.readOnly ? [] : rollbackAll(core);
   if (!store.readOnly) {
+    store.beginChanges(core.now());
     forgetProtected(core);
     collectGarbage(core);
     core.reconcile({ balance: true });

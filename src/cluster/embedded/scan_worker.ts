@@ -15,7 +15,7 @@ export function openScanner(data: unknown): RangeScanner {
   return {
     open(request: ScanRequest): RangeScan {
       const incremental = !isEmptyTimestamp(request.startTime);
-      return native.storeScan(store, {
+      const scan = native.storeScan(store, {
         startKey: request.span.key,
         endKey: request.span.endKey,
         asOf: request.endTime,
@@ -24,6 +24,7 @@ export function openScanner(data: unknown): RangeScanner {
         // A full export of the newest versions holds no tombstones; every other export needs them (crdb-format.md 7.1).
         dropTombstones: !incremental && !request.allRevisions,
       });
+      return { next: scan.next, bytesVisited: scan.bytesVisited, indexed: scan.indexed(), close: scan.close };
     },
     close(): void {
       native.closeStore(store);

@@ -14,6 +14,7 @@ export class EmbeddedSource implements RangeSource {
   readonly clusterId: Uint8Array;
   readonly coordinator: number;
   readonly scanner: WorkerHalf;
+  readonly incremental = 'indexed';
   readonly #core: ClusterCore;
 
   constructor(core: ClusterCore, clusterId: Uint8Array, coordinator: number) {
@@ -58,8 +59,12 @@ export class EmbeddedSource implements RangeSource {
     return rangeInfos(this.#core, spans);
   }
 
-  /** A record in the store; a process that dies leaves it to the next opener, which removes it. */
+  /**
+   * A record in the store; a process that dies leaves it to the next opener, which removes it. Whoever protects a time is about
+   * to read, and will most likely want to know some day what changed since.
+   */
   async protect(ts: Timestamp): Promise<() => Promise<void>> {
+    this.#core.store.cutChanges();
     if (this.#core.store.readOnly) return async () => undefined;
     const key = `${PROTECT_PREFIX}${randomUUID()}`;
     this.#core.store.commit({ meta: [{ key, value: { wall: ts.wall.toString(), logical: ts.logical } }] });

@@ -104,6 +104,17 @@ export class EmbeddedStore {
     this.sync();
   }
 
+  /** Begins the change index where there is none; no version may be newer than `since`. */
+  beginChanges(since: Timestamp): void {
+    this.#assertWritable();
+    native.storeBeginChanges(this.#handle, since);
+  }
+
+  /** Lets a window that begins now read nothing of the change index that is older. */
+  cutChanges(): void {
+    native.storeCutChanges(this.#handle);
+  }
+
   scan(options: NativeScanOptions): NativeScan {
     return native.storeScan(this.#handle, options);
   }
