@@ -20,10 +20,10 @@ export const ENCRYPTION_INFO_FILE = 'ENCRYPTION-INFO';
 const INDEX_DIRECTORY = 'metadata/index/';
 
 /**
- * Hides data files from listings. It is found in `metadata/` as well, which costs nothing: what lies there is looked up by
- * its own prefix.
+ * Hides data files from listings: the beginning of `data/`, for stores know longer delimiters less well, as CockroachDB's
+ * newest versions found. It occurs in `metadata/` and in `descriptorslist.sst` as well, which are not looked for by listing.
  */
-export const LISTING_DELIMITER = 'data/';
+export const LISTING_DELIMITER = 'd';
 
 /** `/2023/02/23-150925.62`: directory of a full backup that ends at `end`. */
 export function fullSubdir(end: Timestamp): string {

@@ -1,6 +1,9 @@
 import { SpanvaultError } from '../fault/index.js';
 import { native } from '../native/index.js';
+import { AzureStorage } from './azure.js';
 import type { ExternalStorage, StorageConfig, StorageSettings } from './contract.js';
+import { GsStorage } from './gs.js';
+import { HttpStorage } from './http.js';
 import { MemoryStorage } from './memory.js';
 import { NodelocalStorage } from './nodelocal.js';
 import { checkScheme, registerScheme } from './schemes.js';
@@ -40,6 +43,15 @@ export function openStorage(config: StorageConfig): ExternalStorage {
       return new NodelocalStorage(uri, config.settings);
     case 'memory':
       return new MemoryStorage(uri, native);
+    case 'gs':
+      return new GsStorage(uri);
+    case 'azure-blob':
+    case 'azure':
+    case 'azure-storage':
+      return new AzureStorage(uri);
+    case 'http':
+    case 'https':
+      return new HttpStorage(uri);
     default:
       throw new SpanvaultError('SV_INTERNAL', `storage scheme ${uri.scheme} is marked as supported and has no driver`);
   }

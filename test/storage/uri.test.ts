@@ -95,14 +95,21 @@ describe('storage URIs', () => {
     expect(() => openStorage({ uri, settings: { externalIODir: '/nonexistent' } })).toThrow(message);
   });
 
-  it.each(['s3', 'gs', 'azure-blob', 'http', 'https', 'userfile', 'external'])(
-    'says that %s is not supported yet',
-    (scheme) => {
-      expect(() => openStorage({ uri: `${scheme}://x/p`, settings: {} })).toThrow(
-        expect.objectContaining({ code: 'SV_NOT_SUPPORTED', message: `storage scheme ${scheme} is not supported yet` }),
-      );
-    },
-  );
+  it.each(['s3', 'userfile', 'external'])('says that %s is not supported yet', (scheme) => {
+    expect(() => openStorage({ uri: `${scheme}://x/p`, settings: {} })).toThrow(
+      expect.objectContaining({ code: 'SV_NOT_SUPPORTED', message: `storage scheme ${scheme} is not supported yet` }),
+    );
+  });
+
+  it.each([
+    ['gs://b/p q?AUTH=implicit&COCKROACH_LOCALITY=default', 'gs://b/p%20q'],
+    ['azure-blob://c/p?AUTH=implicit&AZURE_ACCOUNT_NAME=acc', 'azure-blob://c/p'],
+    ['azure://c/p?AUTH=implicit&AZURE_ACCOUNT_NAME=acc', 'azure://c/p'],
+    ['azure-storage://c/p?AUTH=implicit&AZURE_ACCOUNT_NAME=acc', 'azure-storage://c/p'],
+    ['https://user:secret@h:8080/p?token=secret', 'https://h:8080/p'],
+  ])('opens %s without a request', (uri, display) => {
+    expect(openStorage({ uri, settings: {} }).display).toBe(display);
+  });
 
   it('round-trips any host, path and parameters', () => {
     const component = fc

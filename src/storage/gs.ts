@@ -1,0 +1,142 @@
+import { hasCode, SpanvaultError } from '../fault/index.js';
+import { native } from '../native/index.js';
+import type { ExternalStorage, ListedObject, ObjectWriter, ReadOptions, ReadResult, WriteOptions } from './contract.js';
+import { GsClient, parseJson } from './gs_client.js';
+import { parseGsAccount } from './gs_credentials.js';
+import { crcText, createGsObject, putGsObject } from './gs_writer.js';
+import type { HttpAnswer } from './http_exchange.js';
+import { readRange } from './http_range.js';
+import { type ListedPage, listPages, storeDelimiter } from './listed.js';
+import { checkName } from './names.js';
+import { remoteFault } from './remote_faults.js';
+import type { StorageUri } from './uri.js';
+import { printUri } from './uri.js';
+
+/** Names fetched per request: the most that the store gives. */
+const LIST_PAGE = 1000;
+
+/** Objects in a bucket of Google Cloud Storage: `gs://<bucket>/<path>?AUTH=…&CREDENTIALS=…&ASSUME_ROLE=…`. */
+export class GsStorage implements ExternalStorage {
+  readonly display: string;
+  readonly #client: GsClient;
+  readonly #bucket: string;
+  /** Path of the location as the beginning of every object's name in the bucket. */
+  readonly #under: string;
+
+  /** @throws SpanvaultError SV_URI for a URI without a bucket or with wrong credentials */
+  constructor(uri: StorageUri) {
+    this.display = printUri({ ...uri, parameters: [] });
+    if (uri.host === '')
+      throw new SpanvaultError('SV_URI', `storage URI ${JSON.stringify(this.display)} names no bucket`);
+    this.#client = new GsClient(parseGsAccount(uri));
+    this.#bucket = encodeURIComponent(uri.host);
+    this.#under = uri.path === '' ? '' : `${uri.path.slice(1)}/`;
+  }
+
+  async read(name: string, options: ReadOptions = {}): Promise<ReadResult> {
+    const path = this.#object(name);
+    const what = `reading ${this.display}/${name}`;
+    const { signal } = options;
+    const { bytes, totalBytes, answer } = await readRange(
+      {
+        get: (headers, keep) =>
+          this.#client.request(what, 'GET', `${path}?alt=media`, { headers, keep, signal, expected: [416] }),
+        size: () => this.size(name),
+      },
+      what,
+      options,
+    );
+    if (answer?.status === 200 && bytes.length === totalBytes) checkCrc(answer, bytes, what);
+    return { bytes, totalBytes };
+  }
+
+  async size(name: string): Promise<number> {
+    const what = `reading ${this.display}/${name}`;
+    const answer = await this.#client.request(what, 'GET', `${this.#object(name)}?fields=size`);
+    const bytes = Number(parseJson(answer.body, what).size);
+    if (Number.isSafeInteger(bytes)) return bytes;
+    throw remoteFault({ kind: 'transient', reason: 'the answer holds no size' }, what);
+  }
+
+  async write(name: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
+    checkName(name);
+    await putGsObject(this.#target(name), bytes, options);
+  }
+
+  async create(name: string, options: WriteOptions = {}): Promise<ObjectWriter> {
+    checkName(name);
+    return createGsObject(this.#target(name), options);
+  }
+
+  list(
+    prefix: string,
+    options: { readonly delimiter?: string; readonly signal?: AbortSignal } = {},
+  ): AsyncIterable<ListedObject> {
+    return listPages(this.#pages(prefix, options), this.#under, prefix, options.delimiter);
+  }
+
+  async *#pages(
+    prefix: string,
+    options: { readonly delimiter?: string; readonly signal?: AbortSignal },
+  ): AsyncIterable<ListedPage> {
+    const what = `listing ${this.display}/${prefix}`;
+    const delimiter = storeDelimiter(options.delimiter);
+    const query = new URLSearchParams({
+      prefix: this.#under + prefix,
+      maxResults: String(LIST_PAGE),
+      fields: 'items(name,size),prefixes,nextPageToken',
+      ...(delimiter === undefined ? {} : { delimiter }),
+    });
+    for (;;) {
+      const path = `/storage/v1/b/${this.#bucket}/o?${query}`;
+      const page = parseJson(
+        (await this.#client.request(what, 'GET', path, { signal: options.signal })).body,
+        what,
+      ) as {
+        readonly items?: readonly { readonly name: string; readonly size: string }[];
+        readonly prefixes?: readonly string[];
+        readonly nextPageToken?: string;
+      };
+      yield {
+        objects: (page.items ?? []).map(({ name, size }) => ({ name, bytes: Number(size) })),
+        cutNames: page.prefixes ?? [],
+      };
+      if (page.nextPageToken === undefined || page.nextPageToken === '') return;
+      query.set('pageToken', page.nextPageToken);
+    }
+  }
+
+  async delete(name: string): Promise<void> {
+    try {
+      await this.#client.request(`deleting ${this.display}/${name}`, 'DELETE', this.#object(name));
+    } catch (error) {
+      if (!hasCode(error, 'SV_STORAGE_NOT_FOUND')) throw error;
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  #object(name: string): string {
+    checkName(name);
+    return `/storage/v1/b/${this.#bucket}/o/${encodeURIComponent(this.#under + name)}`;
+  }
+
+  #target(name: string) {
+    return {
+      client: this.#client,
+      bucket: this.#bucket,
+      object: this.#under + name,
+      what: `writing ${this.display}/${name}`,
+    };
+  }
+}
+
+/** Compares a whole object with the CRC-32C that the store tells of it. */
+function checkCrc(answer: HttpAnswer, bytes: Uint8Array, what: string): void {
+  const told = [answer.headers['x-goog-hash'] ?? []].flat().join(',');
+  const expected = /crc32c=([A-Za-z0-9+/]{6}==)/.exec(told)?.[1];
+  if (expected === undefined) return;
+  const actual = crcText(native.crc32c(bytes, 0));
+  if (actual !== expected)
+    throw remoteFault({ kind: 'transient', reason: `CRC-32C is ${actual}, the store says ${expected}` }, what);
+}
