@@ -10,6 +10,9 @@ export function sourceLike(source: RangeSource, own: Partial<RangeSource>): Rang
     now: () => source.now(),
     resolve: (targets, asOf) => source.resolve(targets, asOf),
     ranges: (spans) => source.ranges(spans),
+    ...(source.history === undefined
+      ? {}
+      : { history: (targets, startTime, endTime) => source.history!(targets, startTime, endTime) }),
     ...(source.protect === undefined ? {} : { protect: (ts) => source.protect!(ts) }),
     ...own,
   };
