@@ -314,14 +314,17 @@ export interface NativeStore {
   ): NativeCollected;
   /** Ingests rows at the speed of the store (call it in steps of some 100 MB); returns user key + value bytes. Durable only after storeSync. */
   fillKv(store: number, options: FillOptions): number;
-  /** Walks a span and proposes split keys; `limitBytes` bounds the walk of one call, `resumeKey` continues it (null = finished). */
+  /**
+   * Walks a span and proposes split keys; `limitBytes` bounds the walk of one call, `resumeKey` continues it (null = finished).
+   * The walk is on a thread of its own, the only call that is not over when it returns.
+   */
   storeStats(
     store: number,
     startKey: Uint8Array,
     endKey: Uint8Array,
     splitBytes: number,
     limitBytes: number,
-  ): SpanStats & { readonly resumeKey: Uint8Array | null };
+  ): Promise<SpanStats & { readonly resumeKey: Uint8Array | null }>;
 }
 
 /** Objects of memory:// storage, shared by every thread of the process. */

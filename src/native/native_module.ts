@@ -6,11 +6,12 @@ import type {
   NativeScanOptions,
   NativeSstWriter,
   NativeTimestamp,
+  SpanStats,
 } from './contract.js';
-import { guarded } from './faults.js';
+import { fromNative, guarded } from './faults.js';
 
 /** What the module itself exports: the contract but for the shape of one call, and what its own tests need. */
-interface RawModule extends Omit<NativeModule, 'storeScan'> {
+interface RawModule extends Omit<NativeModule, 'storeScan' | 'storeStats'> {
   storeScan(
     store: number,
     startKey: Uint8Array,
@@ -20,9 +21,17 @@ interface RawModule extends Omit<NativeModule, 'storeScan'> {
     mode: NativeScanOptions['mode'],
     dropTombstones: boolean,
   ): NativeScan;
+  storeStats(...args: Parameters<NativeModule['storeStats']>): Promise<RawWalk>;
   contractVersion(): number;
   nativeFaultCodes(): string[];
   panicForTest(): void;
+}
+
+/** A walk, or the fault that ended it: an error would lose its code on the way from its thread. */
+interface RawWalk extends SpanStats {
+  readonly code?: string;
+  readonly reason?: string;
+  readonly resumeKey?: Uint8Array;
 }
 
 /** The loader that `npm run build:native` writes beside the binary; the same path from src/ and from dist/. */
@@ -32,7 +41,7 @@ const LOADER = new URL('../../native/binding/index.js', import.meta.url);
  * Number of the contract that the calls below keep, as in native/binding/src/lib.rs: an argument that a module of yesterday does
  * not know would be dropped silently.
  */
-const CONTRACT = 3;
+const CONTRACT = 4;
 
 async function load(): Promise<RawModule> {
   let loaded: Partial<RawModule>;
@@ -84,7 +93,7 @@ function guardMerge(merge: NativeMerge): NativeMerge {
 }
 
 /**
- * The native module of this process. Calls are synchronous and throw SpanvaultError; objects that they return belong
+ * The native module of this process. Calls but storeStats are synchronous; they throw SpanvaultError; objects that they return belong
  * to the thread that made them.
  */
 export const native: NativeModule = {
@@ -111,10 +120,11 @@ export const native: NativeModule = {
     const step = raw.storeCollect(...args);
     return { ...step, resumeKey: step.resumeKey ?? null };
   }),
-  storeStats: guarded((...args) => {
-    const stats = raw.storeStats(...args);
+  storeStats: async (...args) => {
+    const { code, reason, ...stats } = await guarded(raw.storeStats)(...args);
+    if (code !== undefined) throw fromNative(Object.assign(new Error(reason), { code }));
     return { ...stats, resumeKey: stats.resumeKey ?? null };
-  }),
+  },
   fillKv: guarded(raw.fillKv),
   memoryPut: guarded(raw.memoryPut),
   memoryGet: guarded(raw.memoryGet),

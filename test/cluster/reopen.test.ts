@@ -68,13 +68,14 @@ describe('a cluster that was killed', () => {
     const directory = await bankCluster();
     const [prefix] = await killAfter(startChild('restore', directory), 1);
     const key = fromHex(prefix!);
-    const count = (store: number): number => native.storeStats(store, key, prefixEnd(key), 1e9, 1e9).entries;
+    const count = async (store: number): Promise<number> =>
+      (await native.storeStats(store, key, prefixEnd(key), 1e9, 1e9)).entries;
     const store = native.openStore(join(directory, 'data'), OPTIONS.mapBytes);
-    expect(count(store)).toBe(1);
+    expect(await count(store)).toBe(1);
     const cluster = await openCluster(directory, OPTIONS);
     disposals.push(() => cluster.close());
     expect(cluster.recovered).toEqual(['RESTORE']);
-    expect(count(store)).toBe(0);
+    expect(await count(store)).toBe(0);
     native.closeStore(store);
     expect(cluster.catalog().database('copy')).toBeUndefined();
     expect(cluster.catalog().database('bank')).toBeDefined();

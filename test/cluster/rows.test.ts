@@ -261,7 +261,7 @@ describe('workloads', () => {
     await expect(run).rejects.toMatchObject({ code: 'SV_ABORTED' });
     expect(cluster.catalog().database('kv')).toBeDefined();
     expect(() => cluster.table('kv.kv')).toThrow('does not exist');
-    const stats = cluster.core.store.stats({ key: Uint8Array.of(0xbe), endKey: Uint8Array.of(0xff) }, 1e9, 1e9);
+    const stats = await cluster.core.store.stats({ key: Uint8Array.of(0xbe), endKey: Uint8Array.of(0xff) }, 1e9, 1e9);
     expect(stats.entries).toBe(0);
   });
 });

@@ -120,7 +120,7 @@ describe('a restore is refused', () => {
         .tables()
         .some(({ name }) => name === 'bank'),
     ).toBe(false);
-    const stats = into.core.store.stats({ key: ticket.rewrites[0]!.to, endKey: Uint8Array.of(0xff) }, 1e9, 1e9);
+    const stats = await into.core.store.stats({ key: ticket.rewrites[0]!.to, endKey: Uint8Array.of(0xff) }, 1e9, 1e9);
     expect(stats.entries).toBe(0);
   });
 });

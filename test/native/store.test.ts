@@ -42,12 +42,12 @@ describe('the embedded store', () => {
     }));
 
   it('erases in steps, and walks with split keys', () =>
-    withStore((store) => {
+    withStore(async (store) => {
       ingest(store, rowsBatch('r', 1000));
-      const stats = native.storeStats(store, key('a'), key('z'), 5000, 1e9);
+      const stats = await native.storeStats(store, key('a'), key('z'), 5000, 1e9);
       expect(stats).toMatchObject({ entries: 1000, bytes: 26_000, resumeKey: null });
       expect(stats.splitKeys.length).toBe(5);
-      const some = native.storeStats(store, key('a'), key('z'), 5000, 10_000);
+      const some = await native.storeStats(store, key('a'), key('z'), 5000, 10_000);
       expect(Buffer.from(some.resumeKey ?? []).toString()).toMatch(/^r\d{5}$/);
       let steps = 0;
       for (let from: Uint8Array | null = key('a'); from !== null; steps++) {
@@ -168,10 +168,20 @@ describe('arguments of native calls', () => {
         ['a key that is text', () => native.storeGet(store, wrong('a'), FOREVER)],
         ['spans that are null', () => native.storeCommit(store, null, wrong(null), [])],
         ['metadata without a name', () => native.storeCommit(store, null, [], [{ key: '', value: null }])],
-        ['a limit of 0', () => native.storeStats(store, key('a'), key('b'), 1, 0)],
       ];
       expect(calls.map(([name, call]) => [name, codeOf(call)])).toEqual(calls.map(([name]) => [name, 'SV_USAGE']));
       expect(drain(scanAll(store))).toBe(0);
+    }));
+
+  it('are refused by walks, before they begin and in their thread', () =>
+    withStore(async (store) => {
+      const walks = [
+        native.storeStats(store, key('a'), key('b'), -1, 1),
+        native.storeStats(store, key('a'), key('b'), 1, 0),
+        native.storeStats(99_999, key('a'), key('b'), 1, 1),
+      ];
+      const ends = await Promise.allSettled(walks);
+      expect(ends).toMatchObject(ends.map(() => ({ reason: { code: 'SV_USAGE' } })));
     }));
 
   it('are refused by scans', () =>

@@ -1,7 +1,8 @@
 //! The boundary to Node: checks arguments, borrows JavaScript's memory for the time of one call, converts errors.
 //!
 //! Every export carries `catch_unwind`: a panic becomes an error, for an unwinding panic would end the process. Every
-//! call is synchronous and works on memory that JavaScript owns. Must not hold logic of its own or keep a borrow.
+//! call but that of `walk` is synchronous and works on memory that JavaScript owns. Must not hold logic of its own or keep a
+//! borrow.
 
 mod faults;
 mod kernels;
@@ -13,11 +14,12 @@ mod scan;
 mod sst;
 mod store;
 mod upkeep;
+mod walk;
 
 use napi_derive::napi;
 
 /// Number of the contract of src/native/contract.ts that this build keeps; add one with every change of a call that exists.
-const CONTRACT: u32 = 3;
+const CONTRACT: u32 = 4;
 
 /// The number that the JavaScript side compares with its own.
 #[napi(catch_unwind)]

@@ -50,19 +50,6 @@ pub struct NativeVersion<'env> {
     pub value: Uint8ArraySlice<'env>,
 }
 
-/// What a walk of a span found.
-#[napi(object, object_from_js = false)]
-pub struct NativeSpanStats<'env> {
-    /// Versions.
-    pub entries: f64,
-    /// User keys and values.
-    pub bytes: f64,
-    /// Where to cut.
-    pub split_keys: Vec<Uint8ArraySlice<'env>>,
-    /// Where to go on.
-    pub resume_key: Option<Uint8ArraySlice<'env>>,
-}
-
 /// Rows to be made; see src/native/contract.ts.
 #[napi(object)]
 pub struct NativeFill {
@@ -224,30 +211,6 @@ pub fn store_scan(
         NativeScan::open(open_store_at(store)?, options)
     };
     open().map_err(thrown)
-}
-
-/// Sizes and split keys of a span.
-#[napi(catch_unwind)]
-pub fn store_stats<'env>(
-    env: &'env Env,
-    store: f64,
-    start_key: &[u8],
-    end_key: &[u8],
-    split_bytes: f64,
-    limit_bytes: f64,
-) -> Result<NativeSpanStats<'env>> {
-    let walk = || {
-        let (split, limit) = (whole(split_bytes, "split size")?, whole(limit_bytes, "limit")?);
-        open_store_at(store)?.stats(start_key, end_key, split, limit)
-    };
-    let stats = walk().map_err(thrown)?;
-    let copy = |key: Vec<u8>| Uint8ArraySlice::copy_from(env, key);
-    Ok(NativeSpanStats {
-        entries: stats.entries as f64,
-        bytes: stats.bytes as f64,
-        split_keys: stats.split_keys.into_iter().map(copy).collect::<napi::Result<_>>().map_err(of_node)?,
-        resume_key: stats.resume_key.map(copy).transpose().map_err(of_node)?,
-    })
 }
 
 /// Ingests rows of a `kv` table; the bytes of their user keys and values.

@@ -26,8 +26,10 @@ export interface Pending {
  */
 const RANGE_BYTES = 64 * 1024 * 1024;
 
-/** Bytes that one step of counting a range visits: a millisecond or two of the main thread. */
-const COUNT_STEP_BYTES = 2 * 1024 * 1024;
+/** Bytes that one step of counting a range visits; a range is cut between steps. */
+const COUNT_STEP_BYTES = 4 * 1024 * 1024;
+/** Ranges that are counted at one time: the threads of Node's pool that it takes. */
+const COUNTED_AT_ONCE = 2;
 
 /** Size above which a range that begins at `key` is split. */
 function splitBytes(rules: ZoneRules, key: Uint8Array): number {
@@ -140,23 +142,25 @@ export class ClusterCore {
 
   async #count(rangeIds: ReadonlySet<number>): Promise<void> {
     const rules = this.rules();
-    for (const rangeId of rangeIds) {
-      const range = this.ranges.all().find((one) => one.rangeId === rangeId);
-      if (range === undefined) continue;
-      const pieces = await this.#measure(range, splitBytes(rules, range.span.key));
-      // Other work may have changed the ranges meanwhile.
-      const split = splitRanges(
-        this.ranges.all(),
-        pieces.slice(1).map(({ key }) => key),
-        'size',
-        this.ranges.takeId,
-      );
-      for (const { key, bytes } of pieces) {
-        const index = rangeIndexAt(split, key);
-        if (compareBytes(split[index]!.span.key, key) === 0) split[index] = { ...split[index]!, bytes };
-      }
-      this.#commitRanges(split);
+    const waiting = this.ranges.all().filter(({ rangeId }) => rangeIds.has(rangeId));
+    const measured: { readonly key: Uint8Array; readonly bytes: number }[][] = [];
+    const lane = async (): Promise<void> => {
+      for (let range = waiting.shift(); range !== undefined; range = waiting.shift())
+        measured.push(await this.#measure(range, splitBytes(rules, range.span.key)));
+    };
+    await Promise.all(Array.from({ length: COUNTED_AT_ONCE }, lane));
+    // Other work may have changed the ranges meanwhile.
+    const split = splitRanges(
+      this.ranges.all(),
+      measured.flatMap((pieces) => pieces.slice(1).map(({ key }) => key)),
+      'size',
+      this.ranges.takeId,
+    );
+    for (const { key, bytes } of measured.flat()) {
+      const index = rangeIndexAt(split, key);
+      if (compareBytes(split[index]!.span.key, key) === 0) split[index] = { ...split[index]!, bytes };
     }
+    this.#commitRanges(split);
   }
 
   /** Walks a range in bounded steps and cuts it into pieces of about half the maximum when it is larger than that. */
@@ -169,14 +173,13 @@ export class ClusterCore {
     let from: Uint8Array | null = range.span.key;
     let total = 0;
     while (from !== null) {
-      const stats = this.store.stats({ key: from, endKey: range.span.endKey }, maxBytes, step);
+      const stats = await this.store.stats({ key: from, endKey: range.span.endKey }, maxBytes, step);
       pieces.at(-1)!.bytes += stats.bytes;
       total += stats.bytes;
       from = stats.resumeKey;
       const cut: Uint8Array | undefined = from === null ? undefined : rowPrefix(from);
       if (cut !== undefined && pieces.at(-1)!.bytes >= maxBytes / 2 && compareBytes(cut, pieces.at(-1)!.key) > 0)
         pieces.push({ key: cut, bytes: 0 });
-      await new Promise(setImmediate);
     }
     return total > maxBytes ? pieces : [{ key: range.span.key, bytes: total }];
   }

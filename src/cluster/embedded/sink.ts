@@ -9,7 +9,7 @@ import {
   tableSpan,
 } from '../../catalog/index.js';
 import { invariant, SpanvaultError } from '../../fault/index.js';
-import { concatBytes, MAX_TIMESTAMP, printSpan, type Span } from '../../keys/index.js';
+import { concatBytes, equalBytes, MAX_TIMESTAMP, printSpan, type Span } from '../../keys/index.js';
 import type {
   NodeInfo,
   RangeSink,
@@ -113,12 +113,15 @@ export class EmbeddedSink implements RangeSink {
 
   async stageDone(ticket: RestoreTicket, stage: RestoreStage['name']): Promise<void> {
     const running = this.#require(ticket);
-    await this.#core.store.syncAside();
+    const waitingSpans = running.plan.system.map(({ temporaryId }) => tableSpan(temporaryId));
+    const isWaiting = ({ key }: Span): boolean => waitingSpans.some((span) => equalBytes(span.key, key));
+    const spans = stage === 'data' ? running.plan.erase.filter((span) => !isWaiting(span)) : waitingSpans;
+    // Counting takes a processor, syncing the disk.
+    await Promise.all([this.#core.store.syncAside(), this.#core.recount(spans)]);
     running.done.add(stage);
     const waiting = running.plan.system.find(({ table }) => table.id === SYSTEM_TABLE_IDS.zones);
     if (stage !== 'zones' || waiting === undefined) return;
     const schema = tableSchema(Catalog.decode([waiting.table.raw]), waiting.table);
-    if (running.done.has('data')) await this.#core.recount(running.plan.erase);
     this.#place(ticket.id, running, zonesOf(schema, this.#waitingRows(waiting)));
   }
 
@@ -152,7 +155,6 @@ export class EmbeddedSink implements RangeSink {
   async publish(ticket: RestoreTicket): Promise<SinkReport> {
     const core = this.#core;
     const running = this.#require(ticket);
-    await core.recount(running.plan.erase);
     // Once more, with the catalog as it is now: a name may have been taken, a database dropped since.
     const plan = this.#plan(running.scope, running.firstId);
     const time = core.now();

@@ -119,8 +119,12 @@ export class EmbeddedStore {
     return native.storeScan(this.#handle, options);
   }
 
-  /** One bounded step of a walk over a span; go on at `resumeKey` until it is null. */
-  stats(span: Span, splitBytes: number, limitBytes: number): SpanStats & { readonly resumeKey: Uint8Array | null } {
+  /** One bounded step of a walk over a span, on another thread; go on at `resumeKey` until it is null. */
+  stats(
+    span: Span,
+    splitBytes: number,
+    limitBytes: number,
+  ): Promise<SpanStats & { readonly resumeKey: Uint8Array | null }> {
     return native.storeStats(this.#handle, span.key, span.endKey, splitBytes, limitBytes);
   }
 
