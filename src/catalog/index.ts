@@ -19,6 +19,7 @@ export { DEFAULT_DATABASES, type RestoreOptions, requireEmptyCluster } from './r
 export * from './restore_plan.js';
 export * from './rewrite.js';
 export * from './rows_schema.js';
+export * from './schema_edits.js';
 export * from './spans.js';
 export { SYSTEM_TABLE_IDS } from './system_table_specs.js';
 export * from './system_tables.js';
@@ -30,6 +31,7 @@ export { editMessage, readFields, readVarint, setField, setVarint } from './wire
 export * from './workload_tables.js';
 export * from './zone_config.js';
 export * from './zone_constraints.js';
+export { followIndexes } from './zone_moves.js';
 export * from './zone_statements.js';
 export * from './zone_text.js';
 export * from './zone_validation.js';
