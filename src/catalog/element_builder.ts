@@ -1,5 +1,5 @@
 import { SpanvaultError } from '../fault/index.js';
-import { typeName } from '../rows/index.js';
+import { typeWord } from '../rows/index.js';
 import { TYPE_FAMILY } from '../rows/schema.js';
 import { Catalog } from './catalog.js';
 import type { ColumnDescriptor, IndexDescriptor, PartitioningDescriptor } from './generated/descriptors.js';
@@ -67,7 +67,7 @@ function assertIndexable(columns: BuiltColumns, names: readonly string[]): void 
   const bad = names
     .map((name) => columnNamed(columns, name))
     .filter(({ type }) => NOT_INDEXABLE.has(type?.family ?? 0))
-    .map(({ name, type }) => ({ name, type: typeName(columnType(EMPTY_CATALOG, type ?? {})).toLowerCase() }));
+    .map(({ name, type }) => ({ name, type: typeWord(columnType(EMPTY_CATALOG, type ?? {})) }));
   if (bad.length === 0) return;
   const [first] = bad;
   throw new SpanvaultError(

@@ -180,7 +180,11 @@ function chooseFamily(
 /** The table under another name, in another schema or database. */
 export function moved(
   table: Table,
-  to: { readonly name?: string; readonly databaseId?: number; readonly schemaId?: number },
+  to: {
+    readonly name?: string | undefined;
+    readonly databaseId?: number | undefined;
+    readonly schemaId?: number | undefined;
+  },
   time: Timestamp,
 ): Uint8Array {
   return edited(

@@ -97,6 +97,8 @@ export function constantText(datum: Datum, type: ColumnType): string {
   }
   if (typeof datum === 'bigint') return `${numberText(datum.toString())}:::${annotation(type)}`;
   if (typeof datum === 'number') return `${numberText(floatElementText(datum))}:::${annotation(type)}`;
+  // Bytes are hexadecimal, whose backslash CockroachDB does not escape.
+  if (datum instanceof Uint8Array) return `'${datumText(datum)}':::${annotation(type)}`;
   return `${encodeSqlString(datumText(datum, type))}:::${annotation(type)}`;
 }
 

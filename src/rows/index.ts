@@ -18,4 +18,4 @@ export * from './row_decoder.js';
 export * from './row_encoder.js';
 export * from './schema.js';
 export { bytesText, datumText } from './text.js';
-export { typeName } from './type_name.js';
+export { typeName, typeWord } from './type_name.js';

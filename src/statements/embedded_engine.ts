@@ -14,6 +14,7 @@ import { hasCode, SpanvaultError } from '../fault/index.js';
 import { printLocality, type Timestamp } from '../keys/index.js';
 import { type BackupSettings, EmbeddedBackups, locationOptions } from './embedded_backups.js';
 import { EmbeddedRows } from './embedded_rows.js';
+import { EmbeddedSchema } from './embedded_schema.js';
 import type {
   BackupOutcome,
   BackupRequest,
@@ -31,6 +32,7 @@ import type {
   TableRef,
 } from './engine.js';
 import { ownerOf } from './grants.js';
+import type { SchemaStatement, UpsertStatement } from './schema_statement.js';
 import { shownRanges } from './shown_range.js';
 import type { ColumnValue, DropBehaviour, InsertStatement, ZoneChange, ZoneTarget } from './statement.js';
 import { printName } from './words.js';
@@ -55,6 +57,7 @@ class EmbeddedEngine implements Engine {
   readonly #cluster: EmbeddedCluster;
   readonly #backups: EmbeddedBackups;
   readonly #rows: EmbeddedRows;
+  readonly #schema: EmbeddedSchema;
 
   constructor(cluster: EmbeddedCluster, { externalIODir, node = 1, open: _open, ...settings }: EngineOptions) {
     this.#cluster = cluster;
@@ -63,6 +66,7 @@ class EmbeddedEngine implements Engine {
       storage: { externalIODir: externalIODir ?? cluster.externalIODir, selfNode: node },
     });
     this.#rows = new EmbeddedRows(cluster, node);
+    this.#schema = new EmbeddedSchema(cluster);
   }
 
   now(): Timestamp {
@@ -180,6 +184,10 @@ class EmbeddedEngine implements Engine {
     if (tables.length > 0) await this.#cluster.dropTables(tables, behaviour);
   }
 
+  changeSchema(statement: SchemaStatement, currentDatabase: string): Promise<readonly string[]> {
+    return this.#schema.change(statement, currentDatabase);
+  }
+
   async select(ref: TableRef, request: SelectRequest): ReturnType<Engine['select']> {
     return this.#rows.select(ref, request);
   }
@@ -188,11 +196,15 @@ class EmbeddedEngine implements Engine {
     return this.#rows.insert(ref, columns, source);
   }
 
-  async update(ref: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number> {
+  upsert(ref: TableRef, columns: UpsertStatement['columns'], tuples: UpsertStatement['tuples']): Promise<number> {
+    return this.#rows.upsert(ref, columns, tuples);
+  }
+
+  update(ref: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number> {
     return this.#rows.update(ref, set, where);
   }
 
-  async remove(ref: TableRef, where: readonly ColumnValue[]): Promise<number> {
+  remove(ref: TableRef, where: readonly ColumnValue[]): Promise<number> {
     return this.#rows.remove(ref, where);
   }
 

@@ -40,6 +40,11 @@ export class RowBuilder {
     }
   }
 
+  /** Places in a row of the columns that values are given for. */
+  get ordinals(): readonly number[] {
+    return this.#targets;
+  }
+
   /** The columns that values are given for, in the order of the values. */
   get columns(): readonly ColumnSchema[] {
     return this.#targets.map((ordinal) => this.#schema.columns[ordinal]!);

@@ -18,6 +18,7 @@ import {
 import { SpanvaultError } from '../../fault/index.js';
 import { type Locality, type Span, type Timestamp, toHex } from '../../keys/index.js';
 import type { RangeInfo } from '../contract.js';
+import { CatalogChanges } from './catalog_changes.js';
 import type { DropBehaviour } from './catalog_store.js';
 import type { ClusterCore } from './core.js';
 import type { ClusterNode, NodeStatus } from './nodes.js';
@@ -40,6 +41,7 @@ export class EmbeddedCluster {
   readonly schema: SchemaChanges;
   /** For the rooms inside of the cluster; callers have no use for it. */
   readonly core: ClusterCore;
+  readonly #changes: CatalogChanges;
   readonly #release: () => void;
   #open = true;
 
@@ -55,7 +57,8 @@ export class EmbeddedCluster {
     this.core = core;
     this.recovered = recovered;
     this.#release = release;
-    this.schema = new SchemaChanges(core);
+    this.#changes = new CatalogChanges(core);
+    this.schema = new SchemaChanges(core, this.#changes);
     this.rows = new TableAccess({
       store: core.store,
       now: () => core.now(),
@@ -205,7 +208,7 @@ export class EmbeddedCluster {
   }
 
   #writeRows(table: Table, fill: Parameters<ConstructorParameters<typeof TableAccess>[0]['write']>[1]): void {
-    this.schema.assertIdle(table);
+    this.#changes.assertIdle(table);
     const batch = this.core.newBatch();
     fill(batch);
     const isZones = table.id === zonesTable(this.catalog()).id;

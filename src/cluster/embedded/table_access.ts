@@ -79,24 +79,31 @@ export class TableAccess {
     return count;
   }
 
-  /** Inserts rows, or replaces those that have their primary keys; the last of equal keys counts. Returns their number. */
-  upsert(table: Table, rows: Iterable<Row>): number {
+  /**
+   * Inserts rows; one that has the primary key of a row that is there replaces it, in the columns of the ordinals `given` only
+   * (default: all). Returns the number of rows.
+   * @throws SpanvaultError SV_CONSTRAINT
+   */
+  upsert(table: Table, rows: Iterable<Row>, given?: readonly number[]): number {
     const { current, writes } = this.#writes(table);
-    const newest = new Map<string, Row>();
-    let count = 0;
+    const { columns, primaryIndex } = writes.schema;
+    const key = primaryIndex.keyColumnIds.map((id) => columns.findIndex((column) => column.id === id));
+    const seen = new Set<string>();
     for (const row of rows) {
-      newest.set(writes.keyOf(row), row);
-      count++;
-    }
-    const { keyColumnIds } = writes.schema.primaryIndex;
-    const ordinals = keyColumnIds.map((id) => writes.schema.columns.findIndex((column) => column.id === id));
-    for (const row of newest.values()) {
-      const key = ordinals.map((ordinal) => row[ordinal] ?? null);
-      for (const before of this.#matching(current, writes.schema, key)) writes.remove(before);
-      writes.add(row);
+      const rowKey = writes.keyOf(row);
+      if (seen.has(rowKey)) {
+        throw new SpanvaultError(
+          'SV_CONSTRAINT',
+          'UPSERT or INSERT...ON CONFLICT command cannot affect row a second time',
+        );
+      }
+      seen.add(rowKey);
+      const before = this.#matching(current, writes.schema, valuesAt(row, key)).next().value ?? undefined;
+      if (before !== undefined) writes.remove(before);
+      writes.add(before === undefined || given === undefined ? row : replaced(before, row, given));
     }
     this.#commit(current, writes);
-    return count;
+    return seen.size;
   }
 
   /**
@@ -189,6 +196,16 @@ export class TableAccess {
       yield* rows;
     }
   }
+}
+
+function valuesAt(row: Row, ordinals: readonly number[]): Datum[] {
+  return ordinals.map((ordinal) => row[ordinal] ?? null);
+}
+
+function replaced(before: Row, row: Row, ordinals: readonly number[]): Row {
+  const after: Row = [...before];
+  for (const ordinal of ordinals) after[ordinal] = row[ordinal] ?? null;
+  return after;
 }
 
 function primarySpan(table: Table): Span {

@@ -17,8 +17,8 @@ export function assertNoViews(catalog: Catalog, table: Table, change: 'table' | 
 }
 
 /** A table may leave its database when nothing would refer from one database to the other. @throws SpanvaultError SV_CONSTRAINT */
-export function assertMovable(catalog: Catalog, table: Table, databaseId: number): void {
-  if (catalog.schemaName(table) !== 'public') {
+export function assertMovable(catalog: Catalog, table: Table, databaseId: number, schemaId: number): void {
+  if (catalog.schemaName(table) !== 'public' || catalog.schema(databaseId, 'public')?.id !== schemaId) {
     throw new SpanvaultError(
       'SV_CONSTRAINT',
       'cannot change database of table unless both the old and new schemas are the public schema in each database',
