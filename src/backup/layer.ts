@@ -31,16 +31,16 @@ export interface LayerLocations {
  * collection, with the same localities (crdb-features.md S48)
  */
 export function parseLocations(
-  options: Pick<BackupOptions, 'into' | 'incrementalLocation' | 'appendTo'>,
+  options: Pick<BackupOptions, 'into' | 'incrementalLocation' | 'appendTo' | 'storage'>,
 ): LayerLocations {
-  const uris = parseBackupUris(options.into);
+  const uris = parseBackupUris(options.into, options.storage ?? {});
   if (options.incrementalLocation === undefined) return { uris, incrementalUris: undefined };
   if (options.appendTo === undefined) {
     throw new SpanvaultError('SV_USAGE', 'incremental_location is only of use to an incremental backup', {
       hint: "BACKUP INTO LATEST IN '…' WITH incremental_location = '…' appends to the newest full backup",
     });
   }
-  const incrementalUris = parseBackupUris(options.incrementalLocation);
+  const incrementalUris = parseBackupUris(options.incrementalLocation, options.storage ?? {});
   const wanted = [...uris.byLocality.keys()].sort();
   const given = [...incrementalUris.byLocality.keys()].sort();
   if (wanted.length !== given.length || wanted.some((locality, index) => locality !== given[index])) {

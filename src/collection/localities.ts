@@ -4,6 +4,7 @@ import {
   checkScheme,
   joinUri,
   parseUri,
+  resolveUri,
   type StorageConfig,
   type StorageSettings,
   splitLocality,
@@ -36,8 +37,8 @@ export interface SourceUri {
  * wrong list is refused before any work.
  * @throws SpanvaultError SV_LOCALITY, SV_URI, SV_NOT_SUPPORTED, SV_USAGE for an empty list
  */
-export function parseBackupUris(uris: readonly string[]): LocalityUris {
-  const [first, ...more] = uris.map(parseLocation);
+export function parseBackupUris(uris: readonly string[], settings: StorageSettings): LocalityUris {
+  const [first, ...more] = uris.map((uri) => parseLocation(uri, settings));
   if (first === undefined) throw new SpanvaultError('SV_USAGE', 'no storage URI is given');
   if (more.length === 0) {
     if (first.locality !== undefined && first.locality.value !== DEFAULT) {
@@ -69,11 +70,11 @@ export function parseBackupUris(uris: readonly string[]): LocalityUris {
  * parameter only says where to look for the manifest first.
  * @throws SpanvaultError SV_LOCALITY, SV_URI, SV_NOT_SUPPORTED, SV_USAGE for an empty list
  */
-export function parseSourceUris(uris: readonly string[]): SourceUri[] {
+export function parseSourceUris(uris: readonly string[], settings: StorageSettings): SourceUri[] {
   if (uris.length === 0) throw new SpanvaultError('SV_USAGE', 'no storage URI is given');
   const sources = new Map<string, SourceUri>();
   const seen = new Set<string>();
-  for (const { uri, locality } of uris.map(parseLocation)) {
+  for (const { uri, locality } of uris.map((text) => parseLocation(text, settings))) {
     const value =
       locality === undefined ? undefined : locality.value === DEFAULT ? DEFAULT : parseLocalityValue(locality);
     if (value !== undefined && seen.has(value)) {
@@ -110,9 +111,14 @@ export function localityConfigs(
   };
 }
 
-function parseLocation(text: string): { readonly uri: string; readonly locality: UriParameter | undefined } {
-  checkScheme(parseUri(text));
-  return splitLocality(text);
+/** From here on a location is known by what it is, not by the name of a connection. */
+function parseLocation(
+  text: string,
+  settings: StorageSettings,
+): { readonly uri: string; readonly locality: UriParameter | undefined } {
+  const resolved = resolveUri(text, settings);
+  checkScheme(parseUri(resolved));
+  return splitLocality(resolved);
 }
 
 /** Checks a value that is not "default": one tier, encoded exactly once. */

@@ -5,6 +5,7 @@ import {
   inLanes,
   openStorage,
   parseUri,
+  resolveUri,
   type StorageConfig,
   type StorageSettings,
 } from '../storage/index.js';
@@ -78,7 +79,7 @@ export async function openBackup(request: OpenRequest): Promise<OpenedBackup> {
     request.subdir === undefined || request.subdir === 'LATEST' ? request.subdir : normalizeSubdir(request.subdir);
   const opened: Source[] = [];
   const openSources = (uris: readonly string[]): readonly Source[] => {
-    const sources = parseSourceUris(uris).map(({ uri, locality }) => {
+    const sources = parseSourceUris(uris, settings).map(({ uri, locality }) => {
       const config = { uri, settings };
       return { config, storage: openStorage(config), locality };
     });
@@ -86,7 +87,7 @@ export async function openBackup(request: OpenRequest): Promise<OpenedBackup> {
     return sources;
   };
   try {
-    if (asked === undefined) refuseDifferentFulls(request.uris);
+    if (asked === undefined) refuseDifferentFulls(request.uris, settings);
     const sources = openSources(request.uris);
     const elsewhere = request.incrementalLocation === undefined ? undefined : openSources(request.incrementalLocation);
     const further = request.incrementals?.map(openSources) ?? [];
@@ -177,8 +178,10 @@ async function openLayer(
 }
 
 /** URIs that name fulls by their paths must name the same one. */
-function refuseDifferentFulls(uris: readonly string[]): void {
-  const subdirs = uris.map((uri) => splitSubdir(parseUri(uri).path)?.subdir).filter((subdir) => subdir !== undefined);
+function refuseDifferentFulls(uris: readonly string[], settings: StorageSettings): void {
+  const subdirs = uris
+    .map((uri) => splitSubdir(parseUri(resolveUri(uri, settings)).path)?.subdir)
+    .filter((subdir) => subdir !== undefined);
   const different = subdirs.find((subdir) => subdir !== subdirs[0]);
   if (different !== undefined) {
     throw new SpanvaultError(

@@ -27,7 +27,8 @@ import { printName } from './words.js';
 
 /** Choices of a session that hold for all its backups and restores. */
 export interface BackupSettings {
-  readonly storage: StorageSettings;
+  /** What locations need at this moment. */
+  readonly storage: () => StorageSettings;
   readonly workers?: number;
   readonly compression?: Compression;
   readonly clusterVersion?: string;
@@ -52,7 +53,7 @@ export class EmbeddedBackups {
       revisionHistory: request.revisionHistory,
       targets: targetsOf(request.targets, request.currentDatabase),
       asOf: request.asOf,
-      storage,
+      storage: storage(),
       jobId: control.jobId,
       signal: control.signal,
       onProgress: (progress) => control.onProgress(fractionOf(progress)),
@@ -71,7 +72,7 @@ export class EmbeddedBackups {
       from: layerOf(request.from),
       in: request.uris,
       targets: targetsOf(request.targets, request.currentDatabase),
-      storage,
+      storage: storage(),
       signal: control.signal,
       onProgress: (progress) => control.onProgress(fractionOf(progress)),
     });
@@ -80,7 +81,7 @@ export class EmbeddedBackups {
   }
 
   listBackups(uris: readonly string[]): Promise<readonly string[]> {
-    return listBackups(uris, this.#settings.storage);
+    return listBackups(uris, this.#settings.storage());
   }
 
   async showBackup(request: ShowRequest): Promise<readonly ShownObject[]> {
@@ -97,7 +98,7 @@ export class EmbeddedBackups {
     return showBackup({
       from: layerOf(request.from),
       in: request.uris,
-      storage: this.#settings.storage,
+      storage: this.#settings.storage(),
       checkFiles: request.checkFiles,
     });
   }

@@ -12,18 +12,22 @@ import {
 import { type EmbeddedCluster, type OpenOptions, openCluster } from '../cluster/index.js';
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import { printLocality, type Timestamp } from '../keys/index.js';
+import type { StorageSettings } from '../storage/index.js';
 import { type BackupSettings, EmbeddedBackups, locationOptions } from './embedded_backups.js';
+import { EmbeddedConnections } from './embedded_connections.js';
 import { EmbeddedRows } from './embedded_rows.js';
-import { EmbeddedSchema } from './embedded_schema.js';
 import type {
   BackupOutcome,
   BackupRequest,
+  CheckConnectionRequest,
+  CheckedConnection,
   Control,
   Engine,
   InsertSource,
   RestoreOutcome,
   RestoreRequest,
   SelectRequest,
+  ShownConnection,
   ShownObject,
   ShownRange,
   ShownTable,
@@ -32,7 +36,6 @@ import type {
   TableRef,
 } from './engine.js';
 import { ownerOf } from './grants.js';
-import type { SchemaStatement, UpsertStatement } from './schema_statement.js';
 import { shownRanges } from './shown_range.js';
 import type { ColumnValue, DropBehaviour, InsertStatement, ZoneChange, ZoneTarget } from './statement.js';
 import { printName } from './words.js';
@@ -57,16 +60,19 @@ class EmbeddedEngine implements Engine {
   readonly #cluster: EmbeddedCluster;
   readonly #backups: EmbeddedBackups;
   readonly #rows: EmbeddedRows;
-  readonly #schema: EmbeddedSchema;
+  readonly #connections: EmbeddedConnections;
+  readonly #storage: () => StorageSettings;
 
   constructor(cluster: EmbeddedCluster, { externalIODir, node = 1, open: _open, ...settings }: EngineOptions) {
     this.#cluster = cluster;
-    this.#backups = new EmbeddedBackups(cluster, {
-      ...settings,
-      storage: { externalIODir: externalIODir ?? cluster.externalIODir, selfNode: node },
+    this.#storage = () => ({
+      ...cluster.storage(),
+      selfNode: node,
+      ...(externalIODir === undefined ? {} : { externalIODir }),
     });
+    this.#backups = new EmbeddedBackups(cluster, { ...settings, storage: this.#storage });
+    this.#connections = new EmbeddedConnections(cluster, this.#storage);
     this.#rows = new EmbeddedRows(cluster, node);
-    this.#schema = new EmbeddedSchema(cluster);
   }
 
   now(): Timestamp {
@@ -80,7 +86,7 @@ class EmbeddedEngine implements Engine {
   }
 
   checkLocations(locations: Parameters<Engine['checkLocations']>[0]): void {
-    parseLocations(locationOptions(locations));
+    parseLocations({ ...locationOptions(locations), storage: this.#storage() });
   }
 
   backup(request: BackupRequest, control: Control): Promise<BackupOutcome> {
@@ -101,6 +107,26 @@ class EmbeddedEngine implements Engine {
 
   showManifests(request: ShowRequest): Promise<readonly string[]> {
     return this.#backups.showManifests(request);
+  }
+
+  async connections(): Promise<readonly ShownConnection[]> {
+    return this.#connections.shown();
+  }
+
+  createConnection(name: string, uri: string, ifNotExists: boolean): Promise<boolean> {
+    return this.#connections.create(name, uri, ifNotExists);
+  }
+
+  alterConnection(name: string, uri: string, ifExists: boolean): Promise<boolean> {
+    return this.#connections.alter(name, uri, ifExists);
+  }
+
+  async dropConnection(name: string): Promise<void> {
+    this.#cluster.connections.drop(name);
+  }
+
+  checkConnection(request: CheckConnectionRequest, signal: AbortSignal): Promise<readonly CheckedConnection[]> {
+    return this.#connections.check(request, signal);
   }
 
   async zones(): Promise<readonly ShownZone[]> {
@@ -184,10 +210,6 @@ class EmbeddedEngine implements Engine {
     if (tables.length > 0) await this.#cluster.dropTables(tables, behaviour);
   }
 
-  changeSchema(statement: SchemaStatement, currentDatabase: string): Promise<readonly string[]> {
-    return this.#schema.change(statement, currentDatabase);
-  }
-
   async select(ref: TableRef, request: SelectRequest): ReturnType<Engine['select']> {
     return this.#rows.select(ref, request);
   }
@@ -196,15 +218,11 @@ class EmbeddedEngine implements Engine {
     return this.#rows.insert(ref, columns, source);
   }
 
-  upsert(ref: TableRef, columns: UpsertStatement['columns'], tuples: UpsertStatement['tuples']): Promise<number> {
-    return this.#rows.upsert(ref, columns, tuples);
-  }
-
-  update(ref: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number> {
+  async update(ref: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number> {
     return this.#rows.update(ref, set, where);
   }
 
-  remove(ref: TableRef, where: readonly ColumnValue[]): Promise<number> {
+  async remove(ref: TableRef, where: readonly ColumnValue[]): Promise<number> {
     return this.#rows.remove(ref, where);
   }
 

@@ -2,7 +2,6 @@ import type { PlacementReport } from '../backup/index.js';
 import type { SinkReport } from '../cluster/contract.js';
 import type { Timestamp } from '../keys/index.js';
 import type { Column, Row } from './result.js';
-import type { SchemaStatement, UpsertStatement } from './schema_statement.js';
 import type {
   BackupSource,
   ColumnValue,
@@ -166,6 +165,36 @@ export type InsertSource =
   | { readonly kind: 'values'; readonly tuples: readonly (readonly Literal[])[] }
   | { readonly kind: 'select'; readonly table: TableRef; readonly request: SelectRequest };
 
+/** An external connection. */
+export interface ShownConnection {
+  readonly name: string;
+  /** Secrets redacted. */
+  readonly uri: string;
+}
+
+/** What CHECK EXTERNAL CONNECTION transfers. */
+export interface CheckConnectionRequest {
+  readonly uri: string;
+  /** Bytes written and read again by each of the concurrent transfers. */
+  readonly transferBytes: number;
+  /** Transfers again and again for so long; undefined: once. */
+  readonly milliseconds: number | undefined;
+  readonly concurrently: number;
+}
+
+/** How one node reaches a location. */
+export interface CheckedConnection {
+  readonly node: number;
+  readonly locality: string;
+  readonly error: string | undefined;
+  /** Bytes written, and read again. */
+  readonly transferred: number;
+  /** Bytes per second; undefined when the transfer did not get so far. */
+  readonly readSpeed: number | undefined;
+  readonly writeSpeed: number | undefined;
+  readonly canDelete: boolean;
+}
+
 export interface Engine {
   /** Newer than everything that was written before. */
   now(): Timestamp;
@@ -181,6 +210,16 @@ export interface Engine {
   showBackup(request: ShowRequest): Promise<readonly ShownObject[]>;
   /** The manifest of each layer as JSON text. */
   showManifests(request: ShowRequest): Promise<readonly string[]>;
+
+  /** By name. */
+  connections(): Promise<readonly ShownConnection[]>;
+  /** Tries the location before it is kept. False when the name existed and `ifNotExists`. */
+  createConnection(name: string, uri: string, ifNotExists: boolean): Promise<boolean>;
+  /** False when there is no such name and `ifExists`. */
+  alterConnection(name: string, uri: string, ifExists: boolean): Promise<boolean>;
+  dropConnection(name: string): Promise<void>;
+  /** One answer for each live node. */
+  checkConnection(request: CheckConnectionRequest, signal: AbortSignal): Promise<readonly CheckedConnection[]>;
 
   zones(): Promise<readonly ShownZone[]>;
   /** The configuration that holds for the target, its own or inherited; one for each index of a partition of `@*`. */
@@ -205,19 +244,12 @@ export interface Engine {
   dropDatabase(name: string, ifExists: boolean, behaviour: DropBehaviour): Promise<void>;
   dropTables(tables: readonly TableRef[], ifExists: boolean, behaviour: DropBehaviour): Promise<void>;
 
-  /**
-   * Changes the schema and returns what the user should know. @throws SV_EXISTS, SV_UNDEFINED, SV_CONSTRAINT, SV_USAGE,
-   * SV_NOT_SUPPORTED
-   */
-  changeSchema(statement: SchemaStatement, currentDatabase: string): Promise<readonly string[]>;
-
   select(
     table: TableRef,
     request: SelectRequest,
   ): Promise<{ readonly columns: readonly Column[]; readonly rows: readonly Row[] | AsyncIterable<Row> }>;
   /** Each returns the number of rows. */
   insert(table: TableRef, columns: InsertStatement['columns'], source: InsertSource): Promise<number>;
-  upsert(table: TableRef, columns: UpsertStatement['columns'], tuples: UpsertStatement['tuples']): Promise<number>;
   update(table: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number>;
   remove(table: TableRef, where: readonly ColumnValue[]): Promise<number>;
 

@@ -1,8 +1,8 @@
 import { SpanvaultError } from '../fault/index.js';
 import { executeBackup, executeRestore, executeShowBackup, executeShowBackups } from './execute_backup.js';
 import { executeCatalog } from './execute_catalog.js';
+import { executeConnections } from './execute_connections.js';
 import { executeRows } from './execute_rows.js';
-import { executeSchema } from './execute_schema.js';
 import { executeZones } from './execute_zones.js';
 import { parseStatement } from './parse.js';
 import type { Result } from './result.js';
@@ -41,6 +41,12 @@ function dispatch(session: Session, statement: Statement, signal: AbortSignal): 
       return executeShowBackups(session, statement);
     case 'showBackup':
       return executeShowBackup(session, statement);
+    case 'createConnection':
+    case 'alterConnection':
+    case 'dropConnection':
+    case 'showConnections':
+    case 'checkConnection':
+      return executeConnections(session, statement, signal);
     case 'showZones':
     case 'showZone':
     case 'showLocality':
@@ -48,22 +54,9 @@ function dispatch(session: Session, statement: Statement, signal: AbortSignal): 
       return executeZones(session, statement);
     case 'select':
     case 'insert':
-    case 'upsert':
     case 'update':
     case 'delete':
       return executeRows(session, statement);
-    case 'createTable':
-    case 'createIndex':
-    case 'createSchema':
-    case 'dropIndexes':
-    case 'addColumns':
-    case 'renameTable':
-    case 'renameColumn':
-    case 'renameIndex':
-    case 'renameDatabase':
-    case 'setSchema':
-    case 'truncate':
-      return executeSchema(session, statement);
     case 'unsupported':
       throw new SpanvaultError('SV_NOT_SUPPORTED', `${statement.statement} is not supported yet`, {
         details: { statement: statement.statement },

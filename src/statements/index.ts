@@ -10,16 +10,16 @@ export { type ExecuteOptions, execute } from './execute.js';
 export {
   BACKUP_OPTIONS,
   type BackupOptions,
+  CHECK_CONNECTION_OPTIONS,
+  type CheckConnectionOptions,
   RESTORE_OPTIONS,
   type RestoreOptions,
   SHOW_BACKUP_OPTIONS,
   type ShowBackupOptions,
 } from './options.js';
 export { type ParsedStatement, parseStatement, parseStatements } from './parse.js';
-export { type PrintOptions, printStatement } from './print.js';
-export { printLiteral } from './print_literal.js';
+export { type PrintOptions, printLiteral, printStatement } from './print.js';
 export type { Cell, Column, Result, Row } from './result.js';
-export type * from './schema_statement.js';
 export { openSession, type Session, type SessionObserver } from './session.js';
 export type * from './statement.js';
 export { type Split, splitStatements } from './syntax.js';

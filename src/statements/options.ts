@@ -2,8 +2,8 @@ import { SpanvaultError } from '../fault/index.js';
 import type { Literal } from './statement.js';
 import { syntaxError } from './syntax.js';
 
-/** Shape of an option's value. `flag` takes none; `bool` may stand alone and then means true. */
-type Shape = 'flag' | 'bool' | 'string' | 'uris';
+/** Shape of an option's value; a `number` keeps its text. `flag` takes none; `bool` may stand alone and then means true. */
+type Shape = 'flag' | 'bool' | 'string' | 'number' | 'uris';
 
 interface OptionRow {
   readonly shape: Shape;
@@ -71,11 +71,18 @@ export const SHOW_BACKUP_OPTIONS = {
   debug_dump_metadata_sst: later('flag'),
 } as const;
 
+/** Every option of CHECK EXTERNAL CONNECTION (crdb-features.md 2.5). */
+export const CHECK_CONNECTION_OPTIONS = {
+  transfer: runs('string'),
+  time: runs('string'),
+  concurrently: runs('number'),
+} as const;
+
 type ValueOf<S extends Shape> = S extends 'flag'
   ? true
   : S extends 'bool'
     ? boolean
-    : S extends 'string'
+    : S extends 'string' | 'number'
       ? string
       : readonly string[];
 type OptionsOf<T extends Readonly<Record<string, OptionRow>>> = { readonly [K in keyof T]?: ValueOf<T[K]['shape']> };
@@ -83,8 +90,14 @@ type OptionsOf<T extends Readonly<Record<string, OptionRow>>> = { readonly [K in
 export type BackupOptions = OptionsOf<typeof BACKUP_OPTIONS>;
 export type RestoreOptions = OptionsOf<typeof RESTORE_OPTIONS>;
 export type ShowBackupOptions = OptionsOf<typeof SHOW_BACKUP_OPTIONS>;
+export type CheckConnectionOptions = OptionsOf<typeof CHECK_CONNECTION_OPTIONS>;
 
-const TABLES = { BACKUP: BACKUP_OPTIONS, RESTORE: RESTORE_OPTIONS, 'SHOW BACKUP': SHOW_BACKUP_OPTIONS } as const;
+const TABLES = {
+  BACKUP: BACKUP_OPTIONS,
+  RESTORE: RESTORE_OPTIONS,
+  'SHOW BACKUP': SHOW_BACKUP_OPTIONS,
+  'CHECK EXTERNAL CONNECTION': CHECK_CONNECTION_OPTIONS,
+} as const;
 type OptionTable = keyof typeof TABLES;
 
 /** Options of several words, as they are written. */
@@ -154,6 +167,8 @@ function readValue(
       return { wrong: 'takes true or false' };
     case 'string':
       return value?.kind === 'string' ? value.value : { wrong: 'requires a value in quotes' };
+    case 'number':
+      return value?.kind === 'number' && /^\d+$/.test(value.text) ? value.text : { wrong: 'requires a whole number' };
     case 'uris':
       if (value?.kind === 'list') return value.values;
       return value?.kind === 'string' ? [value.value] : { wrong: 'requires a URI in quotes or a list of them' };

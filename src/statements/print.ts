@@ -1,11 +1,10 @@
 import { redactUri } from '../storage/index.js';
 import type { AsOf } from './as_of.js';
 import { spellOption } from './options.js';
-import { printLiteral } from './print_literal.js';
-import { printSchemaStatement } from './print_schema.js';
 import type {
   BackupSource,
   ColumnValue,
+  ConnectionStatement,
   Layer,
   Literal,
   Statement,
@@ -56,14 +55,59 @@ export function printStatement(statement: Statement, options: PrintOptions = {})
       return `ALTER ${printZoneTarget(statement.target)} CONFIGURE ZONE ${printChange(statement.change)}`;
     case 'showZone':
       return `SHOW ZONE CONFIGURATION FROM ${printZoneTarget(statement.target)}`;
+    case 'createConnection':
+    case 'alterConnection':
+    case 'dropConnection':
+    case 'showConnections':
+    case 'checkConnection':
+      return printConnection(statement, redact);
     default:
       return printRest(statement);
   }
 }
 
+function printConnection(statement: ConnectionStatement, redact: boolean): string {
+  const uri = (text: string): string => printString(redact ? redactUri(text) : text);
+  switch (statement.kind) {
+    case 'createConnection':
+      return join(
+        'CREATE EXTERNAL CONNECTION',
+        statement.ifNotExists ? 'IF NOT EXISTS' : '',
+        `${printString(statement.name)} AS ${uri(statement.uri)}`,
+      );
+    case 'alterConnection':
+      return join(
+        'ALTER EXTERNAL CONNECTION',
+        statement.ifExists ? 'IF EXISTS' : '',
+        `${printString(statement.name)} AS ${uri(statement.uri)}`,
+      );
+    case 'dropConnection':
+      return `DROP EXTERNAL CONNECTION ${printString(statement.name)}`;
+    case 'showConnections':
+      return join(
+        'SHOW',
+        statement.create ? 'CREATE' : '',
+        statement.name !== null
+          ? `EXTERNAL CONNECTION ${printString(statement.name)}`
+          : statement.create
+            ? 'ALL EXTERNAL CONNECTIONS'
+            : 'EXTERNAL CONNECTIONS',
+      );
+    case 'checkConnection': {
+      const { concurrently, ...others } = statement.options;
+      const number = concurrently === undefined ? '' : `concurrently = ${concurrently}`;
+      const given = printOptions(others, redact);
+      const options =
+        given === '' ? (number === '' ? '' : `WITH ${number}`) : number === '' ? given : `${given}, ${number}`;
+      return join('CHECK EXTERNAL CONNECTION', uri(statement.uri), options);
+    }
+  }
+}
+
 type RestStatement = Exclude<
   Statement,
-  { readonly kind: 'backup' | 'restore' | 'showBackups' | 'showBackup' | 'configureZone' | 'showZone' }
+  | ConnectionStatement
+  | { readonly kind: 'backup' | 'restore' | 'showBackups' | 'showBackup' | 'configureZone' | 'showZone' }
 >;
 
 function printRest(statement: RestStatement): string {
@@ -100,23 +144,21 @@ function printRest(statement: RestStatement): string {
         statement.tables.map(printName).join(', '),
         (statement.behaviour ?? '').toUpperCase(),
       );
-    case 'upsert':
-      return join(
-        `UPSERT INTO ${printName(statement.table)}`,
-        printColumns(statement.columns),
-        `VALUES ${printTuples(statement.tuples)}`,
-      );
     case 'select':
       return join(
         `SELECT * FROM ${printName(statement.table)}`,
         printAsOf(statement.asOf),
-        printWhere(statement.where),
+        statement.where.length === 0 ? '' : printWhere(statement.where),
         statement.limit === null ? '' : `LIMIT ${statement.limit}`,
       );
     case 'insert': {
       const { table, columns, rows } = statement;
-      const values = rows.kind === 'values' ? `VALUES ${printTuples(rows.tuples)}` : printStatement(rows);
-      return join(`INSERT INTO ${printName(table)}`, printColumns(columns), values);
+      const names = columns === null ? '' : `(${columns.map((name) => printName([name])).join(', ')})`;
+      const values =
+        rows.kind === 'values'
+          ? `VALUES ${rows.tuples.map((tuple) => `(${tuple.map(printLiteral).join(', ')})`).join(', ')}`
+          : printStatement(rows);
+      return join(`INSERT INTO ${printName(table)}`, names, values);
     }
     case 'update':
       return join(
@@ -129,17 +171,7 @@ function printRest(statement: RestStatement): string {
       return `USE ${printName([statement.database])}`;
     case 'unsupported':
       return statement.statement;
-    default:
-      return printSchemaStatement(statement);
   }
-}
-
-function printColumns(columns: readonly string[] | null): string {
-  return columns === null ? '' : `(${columns.map((name) => printName([name])).join(', ')})`;
-}
-
-function printTuples(tuples: readonly (readonly Literal[])[]): string {
-  return tuples.map((tuple) => `(${tuple.map(printLiteral).join(', ')})`).join(', ');
 }
 
 function join(...parts: readonly string[]): string {
@@ -226,9 +258,25 @@ function printChange(change: ZoneChange): string {
 }
 
 function printWhere(conditions: readonly ColumnValue[]): string {
-  return conditions.length === 0 ? '' : `WHERE ${conditions.map(printAssignment).join(' AND ')}`;
+  return `WHERE ${conditions.map(printAssignment).join(' AND ')}`;
 }
 
 function printAssignment({ column, value }: ColumnValue): string {
   return `${printName([column])} = ${printLiteral(value)}`;
+}
+
+/** A constant as SQL writes it. */
+export function printLiteral(literal: Literal): string {
+  switch (literal.kind) {
+    case 'null':
+      return 'NULL';
+    case 'bool':
+      return String(literal.value);
+    case 'number':
+      return literal.text;
+    case 'string':
+      return printString(literal.value);
+    case 'bytes':
+      return `x'${literal.hex}'`;
+  }
 }

@@ -1,6 +1,5 @@
 import type { AsOf } from './as_of.js';
-import type { BackupOptions, RestoreOptions, ShowBackupOptions } from './options.js';
-import type { SchemaStatement, UpsertStatement } from './schema_statement.js';
+import type { BackupOptions, CheckConnectionOptions, RestoreOptions, ShowBackupOptions } from './options.js';
 
 /** A dotted name, outermost first: `['movr', 'public', 'rides']`. */
 export type Name = readonly string[];
@@ -108,7 +107,6 @@ export interface UpdateStatement {
   readonly kind: 'update';
   readonly table: Name;
   readonly set: readonly ColumnValue[];
-  /** All must hold; empty: every row. */
   readonly where: readonly ColumnValue[];
 }
 
@@ -118,6 +116,20 @@ export interface DeleteStatement {
   readonly where: readonly ColumnValue[];
 }
 
+/** Statements on external connections. */
+export type ConnectionStatement =
+  | {
+      readonly kind: 'createConnection';
+      readonly name: string;
+      readonly uri: string;
+      readonly ifNotExists: boolean;
+    }
+  | { readonly kind: 'alterConnection'; readonly name: string; readonly uri: string; readonly ifExists: boolean }
+  | { readonly kind: 'dropConnection'; readonly name: string }
+  /** Null: all of them. `create`: as the statements that would make them. */
+  | { readonly kind: 'showConnections'; readonly name: string | null; readonly create: boolean }
+  | { readonly kind: 'checkConnection'; readonly uri: string; readonly options: CheckConnectionOptions };
+
 export type DropBehaviour = 'cascade' | 'restrict' | null;
 
 /** Every statement the grammar knows. */
@@ -126,6 +138,7 @@ export type Statement =
   | RestoreStatement
   | ShowBackupsStatement
   | ShowBackupStatement
+  | ConnectionStatement
   | { readonly kind: 'showLocality' }
   | { readonly kind: 'showZones' }
   | { readonly kind: 'showZone'; readonly target: ZoneTarget }
@@ -148,10 +161,8 @@ export type Statement =
       readonly ifExists: boolean;
       readonly behaviour: DropBehaviour;
     }
-  | SchemaStatement
   | SelectStatement
   | InsertStatement
-  | UpsertStatement
   | UpdateStatement
   | DeleteStatement
   | { readonly kind: 'use'; readonly database: string }

@@ -44,7 +44,7 @@ const SCHEMES: Readonly<Record<string, Scheme>> = {
   http: { label: 'HTTP', parameters: undefined, supported: true },
   https: { label: 'HTTP', parameters: undefined, supported: true },
   userfile: { label: 'userfile', parameters: [], supported: false },
-  external: { label: 'external', parameters: undefined, supported: false },
+  external: { label: 'external', parameters: [], supported: true },
 };
 
 const registered = new Map<string, Scheme>();

@@ -72,7 +72,7 @@ export interface ShownBackup {
  */
 export async function listBackups(uris: readonly string[], settings: StorageSettings = {}): Promise<readonly string[]> {
   const found = new Set<string>();
-  for (const { uri } of parseSourceUris(uris)) {
+  for (const { uri } of parseSourceUris(uris, settings)) {
     const storage = openStorage({ uri, settings });
     try {
       for (const subdir of await listFulls(storage)) found.add(subdir);

@@ -9,10 +9,10 @@ const SCRIPT = fileURLToPath(new URL('./testdata/localities.txt', import.meta.ur
 function run(command: string, uris: readonly string[]): string {
   try {
     if (command === 'source')
-      return parseSourceUris(uris)
+      return parseSourceUris(uris, {})
         .map(({ uri, locality }) => `${locality ?? '(bare)'}: ${uri}`)
         .join('\n');
-    const { defaultUri, byLocality } = parseBackupUris(uris);
+    const { defaultUri, byLocality } = parseBackupUris(uris, {});
     return [`default: ${defaultUri}`, ...[...byLocality].map(([locality, uri]) => `${locality}: ${uri}`)].join('\n');
   } catch (error) {
     if (!isSpanvaultError(error)) throw error;
@@ -26,10 +26,10 @@ describe('localities', () => {
   });
 
   it('keep their order and parameters below a directory', () => {
-    const uris = parseBackupUris([
-      'memory://a?COCKROACH_LOCALITY=default',
-      'memory://b/c?COCKROACH_LOCALITY=region%3Dus',
-    ]);
+    const uris = parseBackupUris(
+      ['memory://a?COCKROACH_LOCALITY=default', 'memory://b/c?COCKROACH_LOCALITY=region%3Dus'],
+      {},
+    );
     expect(joinLocalityUris(uris, '/2023/02/23-150925.62')).toEqual({
       defaultUri: 'memory://a/2023/02/23-150925.62',
       byLocality: new Map([['region=us', 'memory://b/c/2023/02/23-150925.62']]),

@@ -84,7 +84,7 @@ function fresh(scheme = 'memory') {
 }
 
 const claim = (uris: readonly string[], jobId = '42') =>
-  claimBackup({ uris: parseBackupUris(uris), settings: {}, directory: fullSubdir(END), jobId });
+  claimBackup({ uris: parseBackupUris(uris, {}), settings: {}, directory: fullSubdir(END), jobId });
 
 async function namesIn(uri: string): Promise<string[]> {
   const found: string[] = [];
@@ -306,7 +306,12 @@ describe('claiming a directory', () => {
       'nodelocal://1/my backups?COCKROACH_LOCALITY=default',
       'nodelocal://2/my backups?COCKROACH_LOCALITY=region%3Dus-west',
     ];
-    const target = await claimBackup({ uris: parseBackupUris(uris), settings, directory: fullSubdir(END), jobId: '7' });
+    const target = await claimBackup({
+      uris: parseBackupUris(uris, {}),
+      settings,
+      directory: fullSubdir(END),
+      jobId: '7',
+    });
     // A directory in the place of a partition descriptor makes its write fail.
     await mkdir(join(externalIODir, '2', 'my backups', SUBDIR, 'BACKUP_PART_1_region=us-west', 'x'), {
       recursive: true,

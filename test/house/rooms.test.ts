@@ -17,7 +17,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['cluster'],
   ['executor'],
   ['jobs'],
-  ['backup', 'restore', 'verify'],
+  ['backup', 'restore', 'verify', 'probe'],
   ['statements'],
   ['cli'],
 ];
