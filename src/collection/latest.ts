@@ -1,6 +1,6 @@
 import { SpanvaultError } from '../fault/index.js';
 import { readIfThere } from '../manifest/index.js';
-import type { ExternalStorage } from '../storage/index.js';
+import { type ExternalStorage, isUnlistable } from '../storage/index.js';
 import { LATEST_DIRECTORY, LATEST_FILE, latestName } from './layout.js';
 
 /*
@@ -29,13 +29,21 @@ export async function readLatest(root: ExternalStorage): Promise<string> {
   return subdir;
 }
 
-/** Content of the first LATEST file of metadata/latest/, skipping the directory objects and strangers that copy tools leave. */
+/**
+ * Content of the first LATEST file of metadata/latest/, skipping the directory objects and strangers that copy tools leave;
+ * of a store that does not list, of the one name that CockroachDB tries there.
+ */
 async function readNewest(root: ExternalStorage): Promise<Uint8Array | undefined> {
-  for await (const { name } of root.list(LATEST_DIRECTORY)) {
-    if (name.endsWith('/') || !name.startsWith(LATEST_DIRECTORY + LATEST_FILE)) continue;
-    return (await root.read(name)).bytes;
+  try {
+    for await (const { name } of root.list(LATEST_DIRECTORY)) {
+      if (name.endsWith('/') || !name.startsWith(LATEST_DIRECTORY + LATEST_FILE)) continue;
+      return (await root.read(name)).bytes;
+    }
+    return undefined;
+  } catch (error) {
+    if (!isUnlistable(error)) throw error;
+    return await readIfThere(root, LATEST_DIRECTORY + LATEST_FILE);
   }
-  return undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import { hasManifest, openManifest } from '../manifest/index.js';
-import { directoryConfig, openStorage } from '../storage/index.js';
+import { directoryConfig, type ExternalStorage, isUnlistable, openStorage } from '../storage/index.js';
 import { listIncrementals } from './find.js';
 import { readLatest } from './latest.js';
 import { INCREMENTALS_DIRECTORY } from './layout.js';
@@ -82,13 +82,9 @@ async function refuseAbsent(root: Source, subdir: string | undefined): Promise<n
       })
     );
   }
-  const orphans =
-    subdir === undefined
-      ? await listIncrementals(root.storage, '')
-      : [
-          ...(await listIncrementals(root.storage, subdir)),
-          ...(await listIncrementals(root.storage, `/${INCREMENTALS_DIRECTORY}${subdir}`)),
-        ];
+  const [orphans, begun] = await leftovers(root, subdir, storage).catch((error: unknown) => {
+    throw isUnlistable(error) ? absent : error;
+  });
   if (orphans.length > 0) {
     throw new SpanvaultError(
       'SV_STORAGE_NOT_FOUND',
@@ -96,12 +92,24 @@ async function refuseAbsent(root: Source, subdir: string | undefined): Promise<n
       { cause: absent, details: { ...absent.details, layers: orphans }, hint: 'a chain restores only with its full' },
     );
   }
-  const begun: string[] = [];
-  for await (const { name } of storage.list('BACKUP-', { delimiter: '/' })) begun.push(name);
   if (begun.length === 0) throw absent;
   throw new SpanvaultError('SV_STORAGE_NOT_FOUND', absent.message, {
     cause: absent,
     details: absent.details,
     hint: `${storage.display} holds ${begun.join(', ')}: a backup that is still running or did not finish`,
   });
+}
+
+/** Directories of incrementals whose full is not there, and files of a backup that did not finish. */
+async function leftovers(
+  root: Source,
+  subdir: string | undefined,
+  full: ExternalStorage,
+): Promise<readonly [orphans: readonly string[], begun: readonly string[]]> {
+  const directories = subdir === undefined ? [''] : [subdir, `/${INCREMENTALS_DIRECTORY}${subdir}`];
+  const orphans: string[] = [];
+  for (const directory of directories) orphans.push(...(await listIncrementals(root.storage, directory)));
+  const begun: string[] = [];
+  if (orphans.length === 0) for await (const { name } of full.list('BACKUP-', { delimiter: '/' })) begun.push(name);
+  return [orphans, begun];
 }

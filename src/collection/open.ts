@@ -3,6 +3,7 @@ import { type FileRecord, type Manifest, type ManifestHead, openManifest } from 
 import {
   directoryConfig,
   inLanes,
+  isUnlistable,
   openStorage,
   parseUri,
   resolveUri,
@@ -133,8 +134,15 @@ async function findBelow(
     ),
   });
   if (elsewhere === undefined) {
-    const scan = subdir === undefined ? scanIncrementals(root.storage, '') : scanBothLayouts(root.storage, subdir);
-    return below(sources, root, await scan);
+    try {
+      const scan = subdir === undefined ? scanIncrementals(root.storage, '') : scanBothLayouts(root.storage, subdir);
+      return below(sources, root, await scan);
+    } catch (error) {
+      // CockroachDB, too, reads the full alone where it cannot list.
+      if (!isUnlistable(error)) throw error;
+      const notice = `${root.storage.display} does not list its objects: incremental layers were not looked for`;
+      return { places: [], notices: [notice] };
+    }
   }
   // Only the default location of a list holds manifests: the first that has any is it.
   for (const candidate of defaultFirst(elsewhere)) {

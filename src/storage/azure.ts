@@ -4,6 +4,7 @@ import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { type AzureAccount, openAzureContainer, parseAzureAccount } from './azure_account.js';
 import { azureFailure, azureFault } from './azure_faults.js';
 import { createAzureBlob, putAzureBlob } from './azure_writer.js';
+import { SharedClients } from './clients.js';
 import type { ExternalStorage, ListedObject, ObjectWriter, ReadOptions, ReadResult, WriteOptions } from './contract.js';
 import { type ListedPage, listPages, storeDelimiter } from './listed.js';
 import { checkName, clipRange } from './names.js';
@@ -12,6 +13,8 @@ import { printUri, type StorageUri } from './uri.js';
 
 /** Names fetched per request: the most that the store gives. */
 const LIST_PAGE = 5000;
+
+const containers = new SharedClients<Promise<ContainerClient>>();
 
 /** What is used of a page of either kind of listing. */
 interface AzurePage {
@@ -31,7 +34,6 @@ export class AzureStorage implements ExternalStorage {
   readonly #containerName: string;
   /** Path of the location as the beginning of every blob's name in the container. */
   readonly #under: string;
-  #container: Promise<ContainerClient> | undefined;
 
   /** @throws SpanvaultError SV_URI for a URI without a container or with wrong credentials */
   constructor(uri: StorageUri) {
@@ -147,11 +149,13 @@ export class AzureStorage implements ExternalStorage {
   }
 
   async #open(what: string): Promise<ContainerClient> {
-    this.#container ??= openAzureContainer(this.#account, this.#containerName);
+    const key = [this.#account, this.#containerName];
+    const opening = containers.get(key, () => openAzureContainer(this.#account, this.#containerName));
     try {
-      return await this.#container;
+      return await opening;
     } catch (error) {
-      this.#container = undefined;
+      // The next call tries anew.
+      containers.drop(key);
       throw azureFault(error, what);
     }
   }

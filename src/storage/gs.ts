@@ -1,7 +1,7 @@
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import { native } from '../native/index.js';
 import type { ExternalStorage, ListedObject, ObjectWriter, ReadOptions, ReadResult, WriteOptions } from './contract.js';
-import { GsClient, parseJson } from './gs_client.js';
+import { type GsClient, gsClient, parseJson } from './gs_client.js';
 import { parseGsAccount } from './gs_credentials.js';
 import { crcText, createGsObject, putGsObject } from './gs_writer.js';
 import type { HttpAnswer } from './http_exchange.js';
@@ -28,7 +28,7 @@ export class GsStorage implements ExternalStorage {
     this.display = printUri({ ...uri, parameters: [] });
     if (uri.host === '')
       throw new SpanvaultError('SV_URI', `storage URI ${JSON.stringify(this.display)} names no bucket`);
-    this.#client = new GsClient(parseGsAccount(uri));
+    this.#client = gsClient(parseGsAccount(uri));
     this.#bucket = encodeURIComponent(uri.host);
     this.#under = uri.path === '' ? '' : `${uri.path.slice(1)}/`;
   }

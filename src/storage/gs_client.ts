@@ -1,3 +1,4 @@
+import { SharedClients } from './clients.js';
 import type { GsAccount } from './gs_credentials.js';
 import { exchange, type HttpAnswer, type HttpCall } from './http_exchange.js';
 import { loadPackage } from './packages.js';
@@ -58,7 +59,7 @@ export class GsClient {
   #source: Promise<TokenSource> | undefined;
   #roleToken: Token | undefined;
 
-  constructor(account: GsAccount, services: GsServices = googleServices(account)) {
+  constructor(account: GsAccount, services: GsServices) {
     this.#assumeRoles = account.assumeRoles;
     this.#services = services;
   }
@@ -148,6 +149,14 @@ export class GsClient {
       throw remoteFault({ kind: 'permanent', reason: 'the answer holds no token' }, what);
     return { text: accessToken, ends: Date.parse(expireTime) };
   }
+}
+
+const clients = new SharedClients<GsClient>();
+
+/** This thread's client of an account, where the environment now says that Google's services are. */
+export function gsClient(account: GsAccount): GsClient {
+  const services = googleServices(account);
+  return clients.get([account, services.storage], () => new GsClient(account, services));
 }
 
 /** A JSON object of an answer. @throws SpanvaultError SV_STORAGE_UNAVAILABLE when it is none: the body was damaged on its way */

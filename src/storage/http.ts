@@ -2,6 +2,7 @@ import { SpanvaultError } from '../fault/index.js';
 import type { ExternalStorage, ListedObject, ObjectWriter, ReadOptions, ReadResult } from './contract.js';
 import { declaredLength, exchange, type HttpAnswer, type HttpCall } from './http_exchange.js';
 import { readRange } from './http_range.js';
+import { unlistable } from './listed.js';
 import { checkName } from './names.js';
 import {
   connectionFailure,
@@ -74,10 +75,7 @@ export class HttpStorage implements ExternalStorage {
 
   // biome-ignore lint/correctness/useYield: there is nothing to list
   async *list(prefix: string): AsyncIterable<ListedObject> {
-    throw new SpanvaultError(
-      'SV_NOT_SUPPORTED',
-      `listing ${this.display}/${prefix} failed: ${this.#scheme} storage reads objects by name and does not list them`,
-    );
+    throw unlistable(`listing ${this.display}/${prefix}`);
   }
 
   async delete(name: string): Promise<void> {

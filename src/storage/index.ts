@@ -6,6 +6,7 @@
 export { checkConnectionUri, noConnection, resolveUri } from './connections.js';
 export type * from './contract.js';
 export { inLanes } from './lanes.js';
+export { isUnlistable } from './listed.js';
 export { MemoryStorage } from './memory.js';
 export {
   newStorageMetrics,

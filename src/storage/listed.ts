@@ -1,3 +1,4 @@
+import { hasCode, SpanvaultError } from '../fault/index.js';
 import type { ListedObject } from './contract.js';
 import { compareNames, cutName } from './names.js';
 
@@ -36,4 +37,20 @@ export async function* listPages(
       last = cut;
     }
   }
+}
+
+/** The error of listing a store that gives objects by name only; `what` is the action and the place: `listing https://host/a`. */
+export function unlistable(what: string): SpanvaultError {
+  return new SpanvaultError(
+    'SV_NOT_SUPPORTED',
+    `${what} failed: this storage reads objects by name and does not list them`,
+    {
+      details: { reason: 'listing' },
+    },
+  );
+}
+
+/** True for the error of listing a store that gives objects by name only. */
+export function isUnlistable(error: unknown): boolean {
+  return hasCode(error, 'SV_NOT_SUPPORTED') && error.details.reason === 'listing';
 }

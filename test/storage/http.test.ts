@@ -77,7 +77,7 @@ describe('http', () => {
     await expect(storage.delete('object')).rejects.toMatchObject(refused);
     await expect(storage.list('x')[Symbol.asyncIterator]().next()).rejects.toMatchObject({
       code: 'SV_NOT_SUPPORTED',
-      message: `listing ${url}/c/x failed: http storage reads objects by name and does not list them`,
+      message: `listing ${url}/c/x failed: this storage reads objects by name and does not list them`,
     });
     expect(requests).toEqual([]);
   });
