@@ -73,4 +73,5 @@ export {
   type ShownObject,
   type ShowOptions,
   showBackup,
+  whyNoBackups,
 } from './verify/index.js';

@@ -21,6 +21,7 @@ import {
   wholeNumber,
   withCluster,
   withExamples,
+  withIncrementalLocation,
 } from './context.js';
 import type { EngineSettings } from './host.js';
 import { placementLines } from './placement.js';
@@ -37,13 +38,13 @@ interface TargetOptions {
 
 interface OperationOptions extends ClusterOptions, TargetOptions {
   readonly asOf?: string;
+  readonly incrementalLocation?: readonly string[];
   readonly workers?: number;
   readonly json?: true;
 }
 
 interface BackupCommandOptions extends OperationOptions {
   readonly appendTo?: string;
-  readonly incrementalLocation?: readonly string[];
   readonly revisionHistory?: true;
   readonly compression?: Compression;
   readonly clusterVersion?: string;
@@ -62,7 +63,7 @@ interface RestoreCommandOptions extends OperationOptions {
 }
 
 function withOperation(command: Command): Command {
-  return withCluster(command)
+  return withIncrementalLocation(withCluster(command))
     .option('--database <name>', 'a whole database; repeatable', repeatable)
     .option('--table <pattern>', 'a table: t, db.t, db.schema.t or db.*; repeatable', repeatable)
     .option('--current-database <name>', 'database of tables that are named without one', 'defaultdb')
@@ -81,11 +82,6 @@ export function addBackupCommand(program: Command, context: Context): void {
       new Option('--compression <codec>', 'codec of data blocks (default: snappy)').choices(['none', 'snappy', 'zstd']),
     )
     .option('--append-to <subdirectory>', 'add an incremental backup to a chain: LATEST, or the directory of its full')
-    .option(
-      '--incremental-location <uri>',
-      'where the incrementals lie when not in the collection; repeatable',
-      repeatable,
-    )
     .option('--revision-history', 'keep every version, so that a restore can go to any instant')
     .option('--cluster-version <version>', 'version of CockroachDB that is to restore it (default: 23.1)')
     .action((uris: string[], options: BackupCommandOptions) => runBackup(context, uris, options));
@@ -165,6 +161,7 @@ async function runRestore(context: Context, uris: readonly string[], options: Re
     uris,
     asOf: options.asOf === undefined ? null : parseAsOf(options.asOf),
     options: {
+      ...(options.incrementalLocation === undefined ? {} : { incremental_location: options.incrementalLocation }),
       ...(options.intoDb === undefined ? {} : { into_db: options.intoDb }),
       ...(options.newDbName === undefined ? {} : { new_db_name: options.newDbName }),
       ...(options.schemaOnly && { schema_only: true }),

@@ -34,6 +34,15 @@ export function withFormat(command: Command): Command {
   return command.addOption(new Option('--format <format>', 'how rows are written').choices(FORMATS).default('table'));
 }
 
+/** Adds `--incremental-location`, of every command that reads or adds to a chain. */
+export function withIncrementalLocation(command: Command): Command {
+  return command.option(
+    '--incremental-location <uri>',
+    'where the incrementals lie when not in the collection; repeatable',
+    repeatable,
+  );
+}
+
 /** Ends a command's help with examples. */
 export function withExamples(command: Command, ...examples: readonly string[]): Command {
   return command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`);

@@ -1,6 +1,14 @@
 import type { Command } from 'commander';
 import type { ShowBackupStatement } from '../statements/index.js';
-import { type ClusterOptions, type Context, useSession, withCluster, withExamples, withFormat } from './context.js';
+import {
+  type ClusterOptions,
+  type Context,
+  useSession,
+  withCluster,
+  withExamples,
+  withFormat,
+  withIncrementalLocation,
+} from './context.js';
 import type { Format } from './render.js';
 import { StatementRunner } from './statement_runner.js';
 
@@ -11,6 +19,7 @@ interface ShowOptions extends ClusterOptions {
 interface ShowBackupCommandOptions extends ShowOptions {
   readonly from: string;
   readonly directory?: true;
+  readonly incrementalLocation?: readonly string[];
   readonly schemas?: true;
   readonly checkFiles?: true;
   readonly debugIds?: true;
@@ -55,7 +64,7 @@ export function addShowCommand(program: Command, context: Context): void {
       ),
     );
   withExamples(
-    withFormat(withCluster(backup)),
+    withFormat(withIncrementalLocation(withCluster(backup))),
     "spanvault show backup --cluster ./c1 --check-files 'nodelocal://1/east' 'nodelocal://1/west'",
     "spanvault show backup --cluster ./c1 --schemas --from '2023/02/23-150925.62' 'nodelocal://1/east'",
   );
@@ -72,6 +81,7 @@ function showStatement(uris: readonly string[], options: ShowBackupCommandOption
     from: options.directory === true ? { kind: 'directory' } : layer,
     uris,
     options: {
+      ...(options.incrementalLocation === undefined ? {} : { incremental_location: options.incrementalLocation }),
       ...(options.checkFiles && { check_files: true }),
       ...(options.debugIds && { debug_ids: true }),
       ...(options.privileges && { privileges: true }),

@@ -23,6 +23,37 @@ export async function listFulls(root: ExternalStorage): Promise<string[]> {
   return [...found].sort(compareNames);
 }
 
+/** What a location without full backups holds instead. */
+export interface LocationSurvey {
+  /** Names of partition descriptors: parts of locality-aware backups whose manifests are elsewhere. */
+  readonly parts: readonly string[];
+  /** It is the directory of a backup itself. */
+  readonly isBackup: boolean;
+  /** Directories of incremental layers. */
+  readonly incrementals: readonly string[];
+  readonly isEmpty: boolean;
+}
+
+const PART = /(?:^|\/)(BACKUP_PART_[^/]+)$/;
+const SOME_INCREMENTAL = new RegExp(`(?:^|/)([0-9]+/[0-9]+\\.[0-9]{2}[^/]*)/(?:${MANIFEST_NAMES.join('|')})$`);
+
+/** Looks at a location in which `listFulls` finds nothing. */
+export async function surveyLocation(root: ExternalStorage): Promise<LocationSurvey> {
+  const parts = new Set<string>();
+  const incrementals = new Set<string>();
+  let isBackup = false;
+  let isEmpty = true;
+  for await (const { name } of root.list('', { delimiter: LISTING_DELIMITER })) {
+    isEmpty = false;
+    if (MANIFEST_NAMES.includes(name)) isBackup = true;
+    const part = PART.exec(name)?.[1];
+    if (part !== undefined) parts.add(part);
+    const incremental = SOME_INCREMENTAL.exec(name)?.[1];
+    if (incremental !== undefined) incrementals.add(incremental);
+  }
+  return { parts: [...parts], isBackup, incrementals: [...incrementals], isEmpty };
+}
+
 /** What lies below a chain's directory. Directories are relative to the root, with a leading slash, in chain order. */
 export interface FoundIncrementals {
   /** Those with a manifest. */

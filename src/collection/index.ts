@@ -22,7 +22,7 @@ export {
   type SeenFiles,
   seeFiles,
 } from './check_files.js';
-export { findIncrementals, listFulls, listIncrementals } from './find.js';
+export { findIncrementals, type LocationSurvey, listFulls, listIncrementals, surveyLocation } from './find.js';
 export { readLatest, writeLatest } from './latest.js';
 export * from './layout.js';
 export {

@@ -9,7 +9,9 @@ import {
   listBackups,
   manifestJson,
   type ShownLayer,
+  type ShowOptions,
   showBackup,
+  whyNoBackups,
 } from '../verify/index.js';
 import type {
   BackupOutcome,
@@ -18,6 +20,7 @@ import type {
   Progress,
   RestoreOutcome,
   RestoreRequest,
+  Shown,
   ShownObject,
   ShowRequest,
 } from './engine.js';
@@ -69,8 +72,7 @@ export class EmbeddedBackups {
       ...(workers === undefined ? {} : { workers }),
       ...(request.asOf === undefined ? {} : { asOf: request.asOf }),
       sink: this.#cluster.sink(),
-      from: layerOf(request.from),
-      in: request.uris,
+      ...sourceOf(request),
       targets: targetsOf(request.targets, request.currentDatabase),
       storage: storage(),
       signal: control.signal,
@@ -84,20 +86,24 @@ export class EmbeddedBackups {
     return listBackups(uris, this.#settings.storage());
   }
 
-  async showBackup(request: ShowRequest): Promise<readonly ShownObject[]> {
-    const { layers } = await this.#open(request);
-    return layers.flatMap((layer) => layer.objects.map((object) => shownObject(layer, object, request)));
+  whyNoBackups(uris: readonly string[]): Promise<readonly string[]> {
+    return whyNoBackups(uris, this.#settings.storage());
   }
 
-  async showManifests(request: ShowRequest): Promise<readonly string[]> {
-    const { layers } = await this.#open(request);
-    return layers.map(({ manifest }) => manifestJson(manifest));
+  async showBackup(request: ShowRequest): Promise<Shown<ShownObject>> {
+    const { layers, notices } = await this.#open(request);
+    const found = layers.flatMap((layer) => layer.objects.map((object) => shownObject(layer, object, request)));
+    return { found, notices };
+  }
+
+  async showManifests(request: ShowRequest): Promise<Shown<string>> {
+    const { layers, notices } = await this.#open(request);
+    return { found: layers.map(({ manifest }) => manifestJson(manifest)), notices };
   }
 
   #open(request: ShowRequest): ReturnType<typeof showBackup> {
     return showBackup({
-      from: layerOf(request.from),
-      in: request.uris,
+      ...sourceOf(request),
       storage: this.#settings.storage(),
       checkFiles: request.checkFiles,
     });
@@ -116,6 +122,24 @@ export function locationOptions({
   return {
     into: uris,
     ...(appendTo === undefined ? {} : { appendTo: appendTo.kind === 'latest' ? 'LATEST' : appendTo.subdir }),
+    ...(incrementalUris === undefined ? {} : { incrementalLocation: incrementalUris }),
+  };
+}
+
+/** What RESTORE and SHOW BACKUP read, as the library takes it. */
+function sourceOf({
+  from,
+  uris,
+  incrementals,
+  incrementalUris,
+}: Pick<ShowRequest, 'from' | 'uris' | 'incrementals' | 'incrementalUris'>): Pick<
+  ShowOptions,
+  'from' | 'in' | 'incrementals' | 'incrementalLocation'
+> {
+  return {
+    from: layerOf(from),
+    in: uris,
+    ...(incrementals === undefined ? {} : { incrementals }),
     ...(incrementalUris === undefined ? {} : { incrementalLocation: incrementalUris }),
   };
 }

@@ -27,6 +27,7 @@ import type {
   RestoreOutcome,
   RestoreRequest,
   SelectRequest,
+  Shown,
   ShownConnection,
   ShownObject,
   ShownRange,
@@ -101,11 +102,15 @@ class EmbeddedEngine implements Engine {
     return this.#backups.listBackups(uris);
   }
 
-  showBackup(request: ShowRequest): Promise<readonly ShownObject[]> {
+  whyNoBackups(uris: readonly string[]): Promise<readonly string[]> {
+    return this.#backups.whyNoBackups(uris);
+  }
+
+  showBackup(request: ShowRequest): Promise<Shown<ShownObject>> {
     return this.#backups.showBackup(request);
   }
 
-  showManifests(request: ShowRequest): Promise<readonly string[]> {
+  showManifests(request: ShowRequest): Promise<Shown<string>> {
     return this.#backups.showManifests(request);
   }
 

@@ -73,6 +73,10 @@ export interface RestoreRequest {
   readonly currentDatabase: string;
   readonly from: Layer | { readonly kind: 'directory' };
   readonly uris: readonly string[];
+  /** The old form's further layers, each by its own locations. */
+  readonly incrementals?: readonly (readonly string[])[] | undefined;
+  /** Where the incrementals lie when not in the collection. */
+  readonly incrementalUris?: readonly string[] | undefined;
   /** Undefined: the end of the newest layer. */
   readonly asOf: Timestamp | undefined;
   readonly options: {
@@ -93,9 +97,17 @@ export interface RestoreOutcome extends WorkCounts {
 
 /** What SHOW BACKUP is asked for. */
 export interface ShowRequest extends BackupSource {
+  /** Where the incrementals lie when not in the collection. */
+  readonly incrementalUris?: readonly string[] | undefined;
   readonly schemas: boolean;
   readonly checkFiles: boolean;
   readonly privileges: boolean;
+}
+
+/** What SHOW BACKUP found. */
+export interface Shown<T> {
+  readonly found: readonly T[];
+  readonly notices: readonly string[];
 }
 
 /** One object of a backup as SHOW BACKUP prints it; fields that were not asked for may be absent. */
@@ -207,9 +219,12 @@ export interface Engine {
   restore(request: RestoreRequest, control: Control): Promise<RestoreOutcome>;
   /** Subdirectories of full backups, oldest first. */
   listBackups(uris: readonly string[]): Promise<readonly string[]>;
-  showBackup(request: ShowRequest): Promise<readonly ShownObject[]>;
+  /** What each location holds, for a list in which no backup is found. */
+  whyNoBackups(uris: readonly string[]): Promise<readonly string[]>;
+  /** Objects of every layer, and what was left out and why. */
+  showBackup(request: ShowRequest): Promise<Shown<ShownObject>>;
   /** The manifest of each layer as JSON text. */
-  showManifests(request: ShowRequest): Promise<readonly string[]>;
+  showManifests(request: ShowRequest): Promise<Shown<string>>;
 
   /** By name. */
   connections(): Promise<readonly ShownConnection[]>;

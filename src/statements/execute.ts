@@ -1,8 +1,9 @@
 import { SpanvaultError } from '../fault/index.js';
-import { executeBackup, executeRestore, executeShowBackup, executeShowBackups } from './execute_backup.js';
+import { executeBackup, executeRestore } from './execute_backup.js';
 import { executeCatalog } from './execute_catalog.js';
 import { executeConnections } from './execute_connections.js';
 import { executeRows } from './execute_rows.js';
+import { executeShowBackup, executeShowBackups } from './execute_show.js';
 import { executeZones } from './execute_zones.js';
 import { parseStatement } from './parse.js';
 import type { Result } from './result.js';

@@ -30,7 +30,7 @@ export interface BackupSource {
   readonly from: Layer | { readonly kind: 'directory' };
   readonly uris: readonly string[];
   /** The old form's further locations, each an incremental. */
-  readonly incrementals?: readonly (readonly string[])[];
+  readonly incrementals?: readonly (readonly string[])[] | undefined;
 }
 
 export interface BackupStatement {

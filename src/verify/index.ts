@@ -4,9 +4,9 @@
  * Must not parse text, render, or write anything.
  */
 
+export { listBackups, whyNoBackups } from './list.js';
 export { manifestJson } from './manifest_json.js';
 export {
-  listBackups,
   type ShownBackup,
   type ShownLayer,
   type ShownObject,

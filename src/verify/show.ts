@@ -2,17 +2,15 @@ import { Catalog, type Descriptor, decodeDescriptor, tableSpan } from '../catalo
 import {
   fileKey,
   inChainOrder,
-  listFulls,
   missingFilesError,
   type OpenedLayer,
   openBackup,
-  parseSourceUris,
   type SeenFiles,
   seeFiles,
 } from '../collection/index.js';
 import { compareBytes, isEmptyTimestamp, type Timestamp } from '../keys/index.js';
 import type { FileRecord, Manifest } from '../manifest/index.js';
-import { inLanes, openStorage, type StorageSettings } from '../storage/index.js';
+import { inLanes, type StorageSettings } from '../storage/index.js';
 
 export interface ShowOptions {
   /** 'LATEST', a subdirectory, or undefined when the URIs name the backup's own directory. */
@@ -64,23 +62,6 @@ export interface ShownBackup {
   readonly layers: readonly ShownLayer[];
   /** What was left out and why, one sentence each. */
   readonly notices: readonly string[];
-}
-
-/**
- * Subdirectories of the full backups of a collection, oldest first. Any of a locality-aware backup's locations may be given;
- * only the default one holds manifests.
- */
-export async function listBackups(uris: readonly string[], settings: StorageSettings = {}): Promise<readonly string[]> {
-  const found = new Set<string>();
-  for (const { uri } of parseSourceUris(uris, settings)) {
-    const storage = openStorage({ uri, settings });
-    try {
-      for (const subdir of await listFulls(storage)) found.add(subdir);
-    } finally {
-      await storage.close();
-    }
-  }
-  return [...found].sort();
 }
 
 /**

@@ -128,7 +128,6 @@ describe('BACKUP and RESTORE', () => {
   test.each([
     ["BACKUP INTO {subdirectory} IN 'a'", "{subdirectory} stands for a subdirectory such as '2023/02/23-150925.62'"],
     ["RESTORE FROM {subdirectory} IN 'a'", "{subdirectory} stands for a subdirectory such as '2023/02/23-150925.62'"],
-    ["RESTORE FROM 'a', 'b'", 'RESTORE of a list of incremental backups is not supported yet'],
     [
       "BACKUP INTO 'a' AS OF SYSTEM TIME '10s'",
       'AS OF SYSTEM TIME: cannot specify timestamp in the future (1700000010000000000.0000000000 > 1700000000000000000.0000000000)',
@@ -184,11 +183,18 @@ describe('SHOW BACKUP', () => {
       `movr|52|public|29|rides|55|${cells}|GRANT|root|9`,
     ],
   ])('%s has the documented columns', async (statement, head, row) => {
-    expect(await table(await execute(sessionOf({ showBackup: async () => [object] }), statement))).toEqual([head, row]);
+    expect(
+      await table(
+        await execute(
+          sessionOf({ showBackup: async () => ({ found: [object], notices: ['a layer is unfinished'] }) }),
+          statement,
+        ),
+      ),
+    ).toEqual([head, row]);
   });
 
   test('as_json gives one manifest per layer', async () => {
-    const session = sessionOf({ showManifests: async () => ['{}', '{"a":1}'] });
+    const session = sessionOf({ showManifests: async () => ({ found: ['{}', '{"a":1}'], notices: [] }) });
     expect(await table(await execute(session, "SHOW BACKUP FROM LATEST IN 'a' WITH as_json"))).toEqual([
       'manifest',
       '{}',
@@ -196,7 +202,34 @@ describe('SHOW BACKUP', () => {
     ]);
   });
 
-  test('SHOW BACKUPS gives paths', async () => {
+  test('what opening a backup left out is told as a notice', async () => {
+    const session = sessionOf({ showBackup: async () => ({ found: [object], notices: ['a layer is unfinished'] }) });
+    expect((await execute(session, "SHOW BACKUP FROM LATEST IN 'a'")).notices).toEqual(['a layer is unfinished']);
+  });
+
+  test('a list of layers, or their location, reaches the engine; both together are refused', async () => {
+    const asked: unknown[] = [];
+    const session = sessionOf({
+      showBackup: async ({ uris, incrementals, incrementalUris }) => {
+        asked.push([uris, incrementals, incrementalUris]);
+        return { found: [], notices: [] };
+      },
+    });
+    await execute(session, "SHOW BACKUP FROM ('a', 'b'), ('c', 'd'), 'e'");
+    await execute(session, "SHOW BACKUP FROM LATEST IN 'a' WITH incremental_location = ('c', 'd')");
+    expect(asked).toEqual([
+      [['a', 'b'], [['c', 'd'], ['e']], undefined],
+      [['a'], undefined, ['c', 'd']],
+    ]);
+    await expect(execute(session, "SHOW BACKUP FROM 'a', 'b' WITH incremental_location = 'c'")).rejects.toMatchObject({
+      code: 'SV_USAGE',
+    });
+  });
+
+  test('SHOW BACKUPS gives paths, and where there are none, why', async () => {
+    const empty = sessionOf({ listBackups: async () => [], whyNoBackups: async (uris) => [`${uris[0]} holds parts`] });
+    const result = await execute(empty, "SHOW BACKUPS IN 'a'");
+    expect([await table(result), result.notices]).toEqual([['path'], ['a holds parts']]);
     const session = sessionOf({ listBackups: async () => ['/2023/02/23-150925.62'] });
     expect(await table(await execute(session, "SHOW BACKUPS IN 'a'"))).toEqual(['path', '/2023/02/23-150925.62']);
   });
