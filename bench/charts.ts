@@ -18,7 +18,7 @@ export interface StackedBar {
 }
 
 const WIDTH = 860;
-const NAME_WIDTH = 190;
+const NAME_WIDTH = 210;
 const LABEL_WIDTH = 220;
 const BAR = 16;
 const GAP = 4;

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { EncodeWorkerData } from './encode_worker.js';
+import type { EncodeWorkerData, ThreadWork } from './encode_worker.js';
 import { megabytesPerSecond } from './measure.js';
 
-/** Threads that encode the same rows at the same time and do nothing else: what a backup could reach at most. */
+/** Threads that encode, or scan, the same rows at the same time and do nothing else: what a backup could reach at most. */
 export class EncodeThreads {
   readonly #workers: readonly Worker[];
 
@@ -19,11 +19,11 @@ export class EncodeThreads {
   }
 
   /** One round of all threads: MB of keys and values per second of wall time. */
-  async run(): Promise<number> {
+  async run(work: ThreadWork): Promise<number> {
     const begin = performance.now();
     const replies = this.#workers.map(async (worker): Promise<number> => {
       const reply = once(worker, 'message');
-      worker.postMessage('go');
+      worker.postMessage(work);
       return ((await reply)[0] as { readonly bytes: number }).bytes;
     });
     const bytes = (await Promise.all(replies)).reduce((sum, one) => sum + one, 0);

@@ -5,7 +5,10 @@ import type { Batch, NativeSstOptions } from '#src/native/index.js';
 import { encodeBatches, PART_BYTES } from './encode_batches.js';
 import { BATCH_BYTES } from './records.js';
 
-/** What one thread of the encode-only run gets: the same rows that the backup exports. */
+/** What a thread is told to do for one round. */
+export type ThreadWork = 'encode' | 'scan';
+
+/** What one thread of the encode-only and scan-only runs gets: the same rows that the backup exports. */
 export interface EncodeWorkerData {
   readonly store: { readonly directory: string; readonly mapBytes: number };
   readonly span: Span;
@@ -15,6 +18,9 @@ export interface EncodeWorkerData {
   /** Key and value bytes to encode, at least. */
   readonly totalBytes: number;
 }
+
+/** Bytes of a version in an engine key without a logical part: figures count user keys. */
+const VERSION_BYTES = 10;
 
 /** Reads batches until `heldBytes` are in memory. */
 async function hold({ store, span, heldBytes }: EncodeWorkerData): Promise<Batch[]> {
@@ -41,11 +47,31 @@ function encode(batches: readonly Batch[], { sst, totalBytes }: EncodeWorkerData
   return bytes;
 }
 
+/** Scans the whole span into one batch that is overwritten, as a task of a backup does; the bytes of keys and values visited. */
+async function scanAll({ store, span }: EncodeWorkerData): Promise<number> {
+  const scanner = openScanner(store);
+  const scan = scanner.open({ span, startTime: EMPTY_TIMESTAMP, endTime: MAX_TIMESTAMP, allRevisions: false });
+  const [bytes, offsets] = [new Uint8Array(BATCH_BYTES), new Uint32Array(2 * 64 * 1024 + 1)];
+  let [visited, entries] = [0, 0];
+  for (;;) {
+    const fill = await scan.next(bytes, offsets);
+    if (fill.kind === 'done') break;
+    if (fill.kind !== 'batch') throw new RangeError('a row of the bench does not fit into a batch');
+    visited += fill.bytesUsed;
+    entries += fill.count;
+  }
+  scan.close();
+  await scanner.close();
+  return visited - entries * VERSION_BYTES;
+}
+
 const port = parentPort;
 if (port !== null) {
   const data = workerData as EncodeWorkerData;
   const batches = await hold(data);
   const part = new Uint8Array(PART_BYTES);
-  port.on('message', () => port.postMessage({ bytes: encode(batches, data, part) }));
+  port.on('message', async (work: ThreadWork) => {
+    port.postMessage({ bytes: work === 'encode' ? encode(batches, data, part) : await scanAll(data) });
+  });
   port.postMessage({ ready: true });
 }

@@ -5,27 +5,40 @@ import { join } from 'node:path';
 import { type BackupResult, backup } from '#src/backup/index.js';
 import { indexSpans } from '#src/catalog/index.js';
 import type { EmbeddedCluster } from '#src/cluster/index.js';
+import { closePools } from '#src/executor/index.js';
 import { type RestoreResult, restore } from '#src/restore/index.js';
 import { openStorage } from '#src/storage/index.js';
 import { bucketOf, emptyCluster, filledCluster, TARGETS, type TableSize } from './clusters.js';
 import { EncodeThreads } from './encode_all_cores.js';
 import { PART_BYTES } from './encode_batches.js';
 import { type Figure, figure, megabytesPerSecond } from './measure.js';
+import { type Place, type PlaceName, placesFor } from './places.js';
 import type { Sizes } from './sizes.js';
 
 /** A whole backup or restore; speeds in MB of keys and values per second of wall time, all workers. */
 export interface FlowRow {
   readonly flow: 'backup' | 'restore';
+  readonly place: PlaceName;
   readonly table: TableSize;
   readonly bytes: number;
   readonly workers: number;
+  /** In threads that wait for the next run of the process. */
   readonly speed: Figure;
+  /** In threads that the run starts itself, as a process that does nothing else. */
+  readonly firstRun: Figure;
   /** Backup: the same rows encoded by as many threads that do nothing else. */
   readonly encodeOnly: Figure | undefined;
   /** Median of backup speed by the encode-only speed measured next to it. */
   readonly fraction: Figure | undefined;
+  /** Backup: the same rows scanned by as many threads that do nothing else. */
+  readonly scanOnly: Figure | undefined;
   /** Backup: files of the same sizes put to the same storage, as many at a time as there are workers. */
   readonly putOnly: Figure | undefined;
+  /**
+   * Backup: what its stages alone would allow. Scan and encode take the processors in turn; a RAM disk takes them too, a disk
+   * works beside them.
+   */
+  readonly stagesOnly: Figure | undefined;
   /** MB of keys and values per processor second of the process: what the machine's other work cannot take away. */
   readonly perProcessorSecond: Figure;
   /** Mean seconds per round that workers together spent in each stage; the largest is the bottleneck. */
@@ -73,24 +86,45 @@ function meanWaits(rounds: readonly Round[]): Record<string, number> {
   return sums;
 }
 
+/** What the parts of a backup reach alone, round by round. */
+type Ceilings = Readonly<Record<'encodeOnly' | 'scanOnly' | 'putOnly', number[]>>;
+
+function stagesOnly({ encodeOnly, scanOnly, putOnly }: Ceilings, place: PlaceName): Figure {
+  return figure(
+    putOnly.map((put, round) => {
+      const processors = 1 / encodeOnly[round]! + 1 / scanOnly[round]!;
+      return 1 / (place === 'RAM disk' ? processors + 1 / put : Math.max(processors, 1 / put));
+    }),
+  );
+}
+
+interface Rounds {
+  readonly first: (Round & { readonly bytes: number })[];
+  readonly warm: (Round & { readonly bytes: number })[];
+}
+
 function rowOf(
   flow: FlowRow['flow'],
+  place: PlaceName,
   table: TableSize,
-  workers: number,
-  rounds: readonly (Round & { readonly bytes: number })[],
-  ceilings: { readonly encodeOnly: readonly number[]; readonly putOnly: readonly number[] } | undefined,
+  { first, warm }: Rounds,
+  ceilings: Ceilings | undefined,
 ): FlowRow {
   return {
     flow,
+    place,
     table,
-    bytes: rounds[0]!.bytes,
-    workers,
-    speed: figure(rounds.map(({ speed }) => speed)),
+    bytes: warm[0]!.bytes,
+    workers: availableParallelism(),
+    speed: figure(warm.map(({ speed }) => speed)),
+    firstRun: figure(first.map(({ speed }) => speed)),
     encodeOnly: ceilings && figure(ceilings.encodeOnly),
-    fraction: ceilings && figure(rounds.map(({ speed }, i) => speed / ceilings.encodeOnly[i]!)),
+    fraction: ceilings && figure(warm.map(({ speed }, i) => speed / ceilings.encodeOnly[i]!)),
+    scanOnly: ceilings && figure(ceilings.scanOnly),
     putOnly: ceilings && figure(ceilings.putOnly),
-    perProcessorSecond: figure(rounds.map(({ perProcessorSecond }) => perProcessorSecond)),
-    waits: meanWaits(rounds),
+    stagesOnly: ceilings && stagesOnly(ceilings, place),
+    perProcessorSecond: figure(warm.map(({ perProcessorSecond }) => perProcessorSecond)),
+    waits: meanWaits(warm),
   };
 }
 
@@ -140,64 +174,81 @@ async function putOnly(result: BackupResult, directory: string, workers: number)
 async function benchBackup(
   cluster: EmbeddedCluster,
   directory: string,
+  place: PlaceName,
   table: TableSize,
   rounds: number,
 ): Promise<FlowRow> {
   const workers = availableParallelism();
   const { uris, storage } = bucketOf(directory);
-  const done: (Round & { readonly bytes: number })[] = [];
-  const ceilings = { encodeOnly: [] as number[], putOnly: [] as number[] };
+  const once = (): ReturnType<typeof timed<BackupResult>> => {
+    rmSync(join(storage.externalIODir, '1', 'bench'), { recursive: true, force: true });
+    return timed(() => backup({ source: cluster.source(), into: uris, targets: TARGETS, storage, workers }));
+  };
+  const done: Rounds = { first: [], warm: [] };
+  const ceilings: Ceilings = { encodeOnly: [], scanOnly: [], putOnly: [] };
   const threads = await encodeThreads(cluster, workers, table.rows * table.valueBytes);
   try {
     for (let round = 0; round < rounds; round++) {
-      ceilings.encodeOnly.push(await threads.run());
-      rmSync(join(storage.externalIODir, '1', 'bench'), { recursive: true, force: true });
-      const round = await timed(() =>
-        backup({ source: cluster.source(), into: uris, targets: TARGETS, storage, workers }),
-      );
-      done.push(round);
-      ceilings.putOnly.push(await putOnly(round.result, directory, workers));
+      ceilings.encodeOnly.push(await threads.run('encode'));
+      ceilings.scanOnly.push(await threads.run('scan'));
+      await closePools();
+      done.first.push(await once());
+      const warm = await once();
+      done.warm.push(warm);
+      ceilings.putOnly.push(await putOnly(warm.result, directory, workers));
     }
   } finally {
     await threads.close();
   }
-  return rowOf('backup', table, workers, done, ceilings);
+  return rowOf('backup', place, table, done, ceilings);
 }
 
-async function benchRestore(from: string, directory: string, table: TableSize, rounds: number): Promise<FlowRow> {
+async function benchRestore(from: string, place: Place, table: TableSize, rounds: number): Promise<FlowRow> {
   const workers = availableParallelism();
   const { uris, storage } = bucketOf(from);
-  const done: (Round & { readonly bytes: number })[] = [];
-  for (let round = 0; round < rounds; round++) {
+  const directory = join(place.directory, 'restored');
+  const once = async (): Promise<Round & { readonly bytes: number }> => {
     const cluster = await emptyCluster(directory);
     try {
       const sink = cluster.sink();
-      done.push(await timed(() => restore({ sink, from: 'LATEST', in: uris, targets: TARGETS, storage, workers })));
+      return await timed(() => restore({ sink, from: 'LATEST', in: uris, targets: TARGETS, storage, workers }));
     } finally {
       await cluster.close();
       rmSync(directory, { recursive: true, force: true });
     }
+  };
+  const done: Rounds = { first: [], warm: [] };
+  for (let round = 0; round < rounds; round++) {
+    await closePools();
+    done.first.push(await once());
+    done.warm.push(await once());
   }
-  return rowOf('restore', table, workers, done, undefined);
+  return rowOf('restore', place.name, table, done, undefined);
 }
 
-/** Backups and restores of every table size, through the library, over local directories. */
+/** Store, backup and second store together need about this many times the data. */
+const PLACE_FACTOR = 3.5;
+
+/** Backups and restores of every table size, through the library, over local directories on the disk and in memory. */
 export async function benchFlows(sizes: Sizes, scratch: string, onRow: (row: FlowRow) => void): Promise<FlowRow[]> {
   const rows: FlowRow[] = [];
   const note = (row: FlowRow): void => {
     rows.push(row);
     onRow(row);
   };
+  const largest = Math.max(...sizes.tables.map(({ rows: count, valueBytes }) => count * (valueBytes + 64)));
   for (const table of sizes.tables) {
-    const directory = join(scratch, 'source');
-    const cluster = await filledCluster(directory, table);
-    try {
-      note(await benchBackup(cluster, directory, table, sizes.flowRounds));
-    } finally {
-      await cluster.close();
+    for (const place of placesFor(PLACE_FACTOR * largest, scratch)) {
+      const directory = join(place.directory, 'source');
+      const cluster = await filledCluster(directory, table);
+      try {
+        note(await benchBackup(cluster, directory, place.name, table, sizes.flowRounds));
+      } finally {
+        await cluster.close();
+      }
+      note(await benchRestore(directory, place, table, sizes.flowRounds));
+      rmSync(directory, { recursive: true, force: true });
     }
-    note(await benchRestore(directory, join(scratch, 'restored'), table, sizes.flowRounds));
-    rmSync(directory, { recursive: true, force: true });
   }
   return rows;
 }

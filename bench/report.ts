@@ -80,7 +80,7 @@ function encodeAims(rows: readonly EncodeRow[]): Aim[] {
 
 function flowAims(rows: readonly FlowRow[]): Aim[] {
   return rows.flatMap((row): Aim[] => {
-    const of = `${row.flow}, ${valueSize(row.table.valueBytes)} values`;
+    const of = `${row.flow}, ${valueSize(row.table.valueBytes)} values, ${row.place}`;
     const speed = row.speed.median;
     const aims: Aim[] = [];
     if (row.fraction !== undefined) {

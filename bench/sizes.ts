@@ -33,7 +33,7 @@ const SIZES: Readonly<Record<SizeName, Sizes>> = {
       { rows: 3_000_000, valueBytes: 100 },
       { rows: 800_000, valueBytes: 1024 },
     ],
-    flowRounds: 3,
+    flowRounds: 5,
     memoryBytes: [1000 * MB],
   },
   full: {

@@ -53,25 +53,33 @@ export function flowTable(rows: readonly FlowRow[]): Table {
   return {
     head: [
       'flow',
+      'on',
       'values',
       'data',
       'workers',
       'MB/s',
+      'first run MB/s',
       'encode only MB/s',
       'of encode only',
+      'scan only MB/s',
       'put only MB/s',
+      'stages alone MB/s',
       'MB per CPU s',
       'seconds per stage, summed over workers',
     ],
     rows: rows.map((row) => [
       row.flow,
+      row.place,
       valueSize(row.table.valueBytes),
       dataSize(row.bytes),
       String(row.workers),
       spread(row.speed),
+      spread(row.firstRun),
       row.encodeOnly === undefined ? '' : spread(row.encodeOnly),
       row.fraction === undefined ? '' : row.fraction.median.toFixed(2),
+      row.scanOnly === undefined ? '' : spread(row.scanOnly),
       row.putOnly === undefined ? '' : spread(row.putOnly),
+      row.stagesOnly === undefined ? '' : spread(row.stagesOnly),
       row.perProcessorSecond.median.toFixed(0),
       Object.entries(row.waits)
         .map(([stage, seconds]) => `${stage} ${seconds.toFixed(2)}`)

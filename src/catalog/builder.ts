@@ -1,48 +1,23 @@
 import { SpanvaultError } from '../fault/index.js';
-import { TYPE_FAMILY } from '../rows/schema.js';
 import { Catalog } from './catalog.js';
 import { decodeDescriptor, PUBLIC_SCHEMA_ID } from './descriptor.js';
+import { buildColumn, buildIndex, columnIds, keyName } from './element_builder.js';
 import {
   type CheckConstraint,
   type ColumnDescriptor,
   type ColumnFamilyDescriptor,
   Descriptor as DescriptorMessage,
   type ForeignKeyConstraint,
-  type IndexDescriptor,
-  type PartitioningDescriptor,
   type TableDescriptor,
 } from './generated/descriptors.js';
 import { hlc, privilegesOf } from './message_parts.js';
-import { encodePartitionTuple } from './partitions.js';
-import { columnType } from './rows_schema.js';
-import {
-  type FamilySpec,
-  type IndexSpec,
-  type KeyColumnSpec,
-  type PartitioningSpec,
-  type TablePlace,
-  type TableSpec,
-  USER_PRIVILEGES,
-} from './table_spec.js';
-import { parseSqlType } from './types.js';
+import { type FamilySpec, type IndexSpec, type TablePlace, type TableSpec, USER_PRIVILEGES } from './table_spec.js';
 
 /*
  * New descriptors as CockroachDB 21.1 writes them: every field that it never leaves out is present, in its order.
  */
 
-const INDEX_VERSION = 2;
 const FORMAT_VERSION = 3;
-
-function keyName(column: KeyColumnSpec): string {
-  return typeof column === 'string' ? column : column.name;
-}
-
-/** Families of types whose ordered key does not hold the value exactly. */
-function isCompositeType(column: ColumnDescriptor.$Properties): boolean {
-  const type = column.type?.family === TYPE_FAMILY.array ? column.type.arrayContents : column.type;
-  const families: readonly number[] = [TYPE_FAMILY.float, TYPE_FAMILY.decimal, TYPE_FAMILY.collatedString];
-  return families.includes(type?.family ?? 0);
-}
 
 class TableBuilder {
   readonly #spec: TableSpec;
@@ -52,92 +27,55 @@ class TableBuilder {
   constructor(spec: TableSpec) {
     this.#spec = spec;
     const primary = new Set(spec.primaryKey.map(keyName));
-    this.#columns = spec.columns.map((column, index) => ({
-      name: column.name,
-      id: index + 1,
-      type: parseSqlType(column.type),
-      nullable: !primary.has(column.name) && column.nullable !== false,
-      ...(column.default === undefined ? {} : { defaultExpr: column.default }),
-      hidden: column.hidden ?? false,
-      pgAttributeNum: 0,
-      alterColumnTypeInProgress: false,
-      systemColumnKind: 0,
-      virtual: false,
-    }));
+    assertNamesDiffer(spec);
+    this.#columns = spec.columns.map((column, index) =>
+      buildColumn(column, index + 1, !primary.has(column.name) && column.nullable !== false),
+    );
     this.#primaryIds = this.ids(spec.primaryKey.map(keyName));
   }
 
-  column(name: string): ColumnDescriptor.$Properties {
-    const found = this.#columns.find((column) => column.name === name);
-    if (found === undefined) throw new SpanvaultError('SV_UNDEFINED', `column ${JSON.stringify(name)} does not exist`);
-    return found;
-  }
-
   ids(names: readonly string[]): number[] {
-    return names.map((name) => this.column(name).id ?? 0);
+    return columnIds(this.#columns, names);
   }
 
-  #partitioning(spec: PartitioningSpec | undefined): PartitioningDescriptor.$Properties {
-    if (spec === undefined) return { numColumns: 0, numImplicitColumns: 0 };
-    const types = spec.columns.map((name) => columnType(EMPTY_CATALOG, this.column(name).type ?? {}));
-    return {
-      numColumns: spec.columns.length,
-      numImplicitColumns: 0,
-      list: (spec.list ?? []).map((list) => ({
-        name: list.name,
-        values: list.values.map((values) => encodePartitionTuple(values, types)),
-        subpartitioning: this.#partitioning(list.subpartitioning),
-      })),
-      range: (spec.range ?? []).map((range) => ({
-        name: range.name,
-        toExclusive: encodePartitionTuple(range.to, types),
-        fromInclusive: encodePartitionTuple(range.from, types),
-      })),
-    };
-  }
-
-  #index(id: number, spec: IndexSpec, primary: boolean): IndexDescriptor.$Properties {
-    const names = spec.columns.map(keyName);
-    const keyColumnIds = this.ids(names);
-    const suffix = primary ? [] : this.#primaryIds.filter((column) => !keyColumnIds.includes(column));
-    const storing = spec.storing ?? [];
-    const composite = [...keyColumnIds, ...suffix].filter((column) => isCompositeType(this.#columns[column - 1] ?? {}));
-    return {
-      name: spec.name,
-      id,
-      unique: spec.unique ?? false,
-      keyColumnNames: names,
-      storeColumnNames: [...storing],
-      keyColumnIds,
-      keySuffixColumnIds: suffix,
-      keyColumnDirections: spec.columns.map((column) =>
-        typeof column !== 'string' && column.direction === 'desc' ? 1 : 0,
+  /** Families as given; columns that are in none join the first one. */
+  #families(): ColumnFamilyDescriptor.$Properties[] {
+    const given: readonly FamilySpec[] = this.#spec.families ?? [{ name: 'primary', columns: [] }];
+    const placed = new Map<string, number>();
+    for (const [index, family] of given.entries()) {
+      for (const name of family.columns) {
+        if (!this.#spec.columns.some((column) => column.name === name)) {
+          throw new SpanvaultError(
+            'SV_UNDEFINED',
+            `family ${JSON.stringify(family.name ?? '')} contains unknown column ${JSON.stringify(name)}`,
+          );
+        }
+        const before = placed.get(name);
+        if (before !== undefined)
+          throw new SpanvaultError(
+            'SV_EXISTS',
+            `column ${this.ids([name])[0]} is in both family ${before} and ${index}`,
+          );
+        placed.set(name, index);
+      }
+    }
+    const rest = this.#spec.columns.map(({ name }) => name).filter((name) => !placed.has(name));
+    return given.map((family, index) =>
+      this.#family(
+        { ...family, columns: index === 0 ? [...family.columns, ...rest] : family.columns },
+        family.id ?? index,
       ),
-      foreignKey: { table: 0, index: 0, name: '', validity: 0, sharedPrefixLen: 0, onDelete: 0, onUpdate: 0, match: 0 },
-      interleave: {},
-      compositeColumnIds: composite,
-      storeColumnIds: this.ids(storing),
-      partitioning: this.#partitioning(spec.partitioning),
-      type: 0,
-      createdExplicitly: spec.createdExplicitly ?? false,
-      version: INDEX_VERSION,
-      encodingType: 0,
-      sharded: { isSharded: false, name: '', shardBuckets: 0 },
-      disabled: false,
-      geoConfig: {},
-      predicate: '',
-    };
+    );
   }
 
   #family(spec: FamilySpec, id: number): ColumnFamilyDescriptor.$Properties {
     const columnIds = this.ids(spec.columns);
-    const stored = columnIds.filter((column) => !this.#primaryIds.includes(column));
     return {
-      name: spec.name,
+      name: spec.name ?? `fam_${id}_${spec.columns.join('_')}`,
       id,
       columnNames: [...spec.columns],
       columnIds,
-      defaultColumnId: stored.length === 1 ? (stored[0] ?? 0) : 0,
+      defaultColumnId: onlyStoredColumn(columnIds, this.#primaryIds),
     };
   }
 
@@ -154,13 +92,17 @@ class TableBuilder {
 
   build(id: number, place: TablePlace): TableDescriptor.$Properties {
     const spec = this.#spec;
-    const families = (spec.families ?? [{ name: 'primary', columns: spec.columns.map(({ name }) => name) }]).map(
-      (family, index) => this.#family(family, family.id ?? index),
+    const families = this.#families();
+    const primary: IndexSpec = {
+      name: spec.primaryKeyName ?? 'primary',
+      columns: spec.primaryKey,
+      unique: true,
+      ...(spec.partitioning === undefined ? {} : { partitioning: spec.partitioning }),
+      ...(spec.primaryIndexVersion === undefined ? {} : { version: spec.primaryIndexVersion }),
+    };
+    const indexes = (spec.indexes ?? []).map((index, position) =>
+      buildIndex(position + 2, index, this.#columns, this.#primaryIds),
     );
-    const primary: IndexSpec = { name: 'primary', columns: spec.primaryKey, unique: true };
-    const withPartitioning =
-      spec.partitioning === undefined ? primary : { ...primary, partitioning: spec.partitioning };
-    const indexes = (spec.indexes ?? []).map((index, position) => this.#index(position + 2, index, false));
     return {
       name: spec.name,
       id,
@@ -169,7 +111,7 @@ class TableBuilder {
       modificationTime: hlc(place.time),
       columns: this.#columns,
       nextColumnId: this.#columns.length + 1,
-      primaryIndex: this.#index(1, withPartitioning, true),
+      primaryIndex: buildIndex(1, primary, this.#columns, null),
       indexes,
       nextIndexId: indexes.length + 2,
       privileges: privilegesOf(place.privileges ?? USER_PRIVILEGES),
@@ -197,7 +139,20 @@ class TableBuilder {
   }
 }
 
-const EMPTY_CATALOG = new Catalog([]);
+/** The column that is a family's whole value: the only one that the primary key lacks; 0 when there are more or none. */
+export function onlyStoredColumn(familyIds: readonly number[], primaryIds: readonly number[]): number {
+  const stored = familyIds.filter((id) => !primaryIds.includes(id));
+  return stored.length === 1 ? (stored[0] ?? 0) : 0;
+}
+
+function assertNamesDiffer(spec: TableSpec): void {
+  const columns = spec.columns.map(({ name }) => name);
+  const column = columns.find((name, index) => columns.indexOf(name) !== index);
+  if (column !== undefined) throw new SpanvaultError('SV_EXISTS', `duplicate column name: ${JSON.stringify(column)}`);
+  const indexes = [spec.primaryKeyName ?? 'primary', ...(spec.indexes ?? []).map(({ name }) => name)];
+  const taken = indexes.find((name, index) => indexes.indexOf(name) !== index);
+  if (taken !== undefined) throw new SpanvaultError('SV_EXISTS', `relation ${JSON.stringify(taken)} already exists`);
+}
 
 function encodeTable(table: TableDescriptor.$Properties): Uint8Array {
   return DescriptorMessage.encode({ table }).finish();

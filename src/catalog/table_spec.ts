@@ -41,10 +41,13 @@ export interface IndexSpec {
   readonly partitioning?: PartitioningSpec;
   /** True for an index that CREATE INDEX made, false for one of CREATE TABLE. */
   readonly createdExplicitly?: boolean;
+  /** Encoding version; default: what 21.1 gives to new indexes. */
+  readonly version?: number;
 }
 
 export interface FamilySpec {
-  readonly name: string;
+  /** Default: `fam_<id>_<columns>`. */
+  readonly name?: string;
   readonly columns: readonly string[];
   /** Default: the position in the list. */
   readonly id?: number;
@@ -62,9 +65,13 @@ export interface TableSpec {
   readonly name: string;
   readonly columns: readonly ColumnSpec[];
   readonly primaryKey: readonly KeyColumnSpec[];
+  /** Default `primary`. */
+  readonly primaryKeyName?: string;
+  /** 0 for the hidden rowid of a table without a primary key. */
+  readonly primaryIndexVersion?: number;
   readonly partitioning?: PartitioningSpec;
   readonly indexes?: readonly IndexSpec[];
-  /** Default: one family `primary` with every column. */
+  /** Default: one family `primary`. Columns that are in none join the first. */
   readonly families?: readonly FamilySpec[];
   readonly checks?: readonly {
     readonly name: string;

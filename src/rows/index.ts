@@ -4,8 +4,10 @@
  * Must not read descriptors (the catalog fills schema.ts), do I/O, or know SSTs, MVCC versions and statements.
  */
 export * from './bytes_value.js';
+export { constantText, readConstant, unboundedType } from './constant_text.js';
 export * from './datum.js';
 export * from './decimal.js';
+export { type DefaultContext, defaultDatum } from './default_value.js';
 export * from './fingerprint.js';
 export { columnOrdinals, IndexLayout, indexPrefix } from './index_layout.js';
 export * from './json.js';
@@ -16,4 +18,4 @@ export * from './row_decoder.js';
 export * from './row_encoder.js';
 export * from './schema.js';
 export { bytesText, datumText } from './text.js';
-export { typeName } from './type_name.js';
+export { typeName, typeWord } from './type_name.js';

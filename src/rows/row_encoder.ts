@@ -16,6 +16,8 @@ export interface RowEntry {
 export interface RowEncoderOptions {
   /** 'compute' the value checksums, or 'clear' them to 0 as exports since 21.2 do. Default 'compute'. */
   readonly checksums?: 'compute' | 'clear';
+  /** Id of the one index whose entries are wanted; default all. */
+  readonly only?: number;
 }
 
 /** A stored column of a value: its id, place in the row and type; composite ones are written only when the key loses them. */
@@ -44,14 +46,15 @@ interface IndexPlan {
 export class RowEncoder {
   readonly table: TableSchema;
   readonly #primary: IndexPlan;
-  readonly #secondaries: readonly IndexPlan[];
+  readonly #plans: readonly IndexPlan[];
   readonly #compute: boolean;
   readonly #key = new ByteWriter();
   readonly #value = new ByteWriter();
 
   /** @throws SpanvaultError SV_NOT_SUPPORTED for tables whose inverted or partial indexes we cannot keep */
   constructor(table: TableSchema, options: RowEncoderOptions = {}) {
-    for (const index of table.indexes) {
+    const wanted = [table.primaryIndex, ...table.indexes].filter(({ id }) => (options.only ?? id) === id);
+    for (const index of wanted) {
       if (index.inverted || index.predicate !== '') {
         const kind = index.inverted ? 'inverted' : 'partial';
         throw new SpanvaultError(
@@ -62,12 +65,12 @@ export class RowEncoder {
     }
     this.table = table;
     this.#primary = planIndex(table, table.primaryIndex);
-    this.#secondaries = table.indexes.map((index) => planIndex(table, index));
+    this.#plans = wanted.map((index) => (index === table.primaryIndex ? this.#primary : planIndex(table, index)));
     this.#compute = options.checksums !== 'clear';
   }
 
   /**
-   * The entries of all indexes, primary index first, each index in key order.
+   * The entries of the indexes, primary index first, each index in key order.
    * @throws SpanvaultError SV_CONSTRAINT for NULL in a NOT NULL column, SV_NOT_SUPPORTED for keys that cannot be computed
    */
   encode(row: Row): RowEntry[] {
@@ -80,8 +83,7 @@ export class RowEncoder {
       }
     });
     const entries: RowEntry[] = [];
-    this.#encodePrimary(this.#primary, row, entries);
-    for (const plan of this.#secondaries) {
+    for (const plan of this.#plans) {
       if (plan.secondary) this.#encodeSecondary(plan, row, entries);
       else this.#encodePrimary(plan, row, entries);
     }

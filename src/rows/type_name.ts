@@ -58,6 +58,13 @@ export function typeName(type: ColumnType): string {
   }
 }
 
+/** A type's name in CockroachDB's messages: `int`, `varchar(3)`, `float[]`. */
+export function typeWord(type: ColumnType): string {
+  return typeName(type)
+    .toLowerCase()
+    .replace(/^(int|float)8\b/, '$1');
+}
+
 function stringName({ oid, width }: ColumnType): string {
   if (oid === TYPE_OID.char) return '"char"';
   const name = oid === TYPE_OID.varchar ? 'VARCHAR' : oid === TYPE_OID.bpchar ? 'CHAR' : 'STRING';

@@ -16,6 +16,7 @@ import type { StorageSettings } from '../storage/index.js';
 import { type BackupSettings, EmbeddedBackups, locationOptions } from './embedded_backups.js';
 import { EmbeddedConnections } from './embedded_connections.js';
 import { EmbeddedRows } from './embedded_rows.js';
+import { EmbeddedSchema } from './embedded_schema.js';
 import type {
   BackupOutcome,
   BackupRequest,
@@ -37,6 +38,7 @@ import type {
   TableRef,
 } from './engine.js';
 import { ownerOf } from './grants.js';
+import type { SchemaStatement, UpsertStatement } from './schema_statement.js';
 import { shownRanges } from './shown_range.js';
 import type { ColumnValue, DropBehaviour, InsertStatement, ZoneChange, ZoneTarget } from './statement.js';
 import { printName } from './words.js';
@@ -61,6 +63,7 @@ class EmbeddedEngine implements Engine {
   readonly #cluster: EmbeddedCluster;
   readonly #backups: EmbeddedBackups;
   readonly #rows: EmbeddedRows;
+  readonly #schema: EmbeddedSchema;
   readonly #connections: EmbeddedConnections;
   readonly #storage: () => StorageSettings;
 
@@ -74,6 +77,7 @@ class EmbeddedEngine implements Engine {
     this.#backups = new EmbeddedBackups(cluster, { ...settings, storage: this.#storage });
     this.#connections = new EmbeddedConnections(cluster, this.#storage);
     this.#rows = new EmbeddedRows(cluster, node);
+    this.#schema = new EmbeddedSchema(cluster);
   }
 
   now(): Timestamp {
@@ -215,6 +219,10 @@ class EmbeddedEngine implements Engine {
     if (tables.length > 0) await this.#cluster.dropTables(tables, behaviour);
   }
 
+  changeSchema(statement: SchemaStatement, currentDatabase: string): Promise<readonly string[]> {
+    return this.#schema.change(statement, currentDatabase);
+  }
+
   async select(ref: TableRef, request: SelectRequest): ReturnType<Engine['select']> {
     return this.#rows.select(ref, request);
   }
@@ -223,11 +231,15 @@ class EmbeddedEngine implements Engine {
     return this.#rows.insert(ref, columns, source);
   }
 
-  async update(ref: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number> {
+  upsert(ref: TableRef, columns: UpsertStatement['columns'], tuples: UpsertStatement['tuples']): Promise<number> {
+    return this.#rows.upsert(ref, columns, tuples);
+  }
+
+  update(ref: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number> {
     return this.#rows.update(ref, set, where);
   }
 
-  async remove(ref: TableRef, where: readonly ColumnValue[]): Promise<number> {
+  remove(ref: TableRef, where: readonly ColumnValue[]): Promise<number> {
     return this.#rows.remove(ref, where);
   }
 

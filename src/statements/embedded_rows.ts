@@ -3,7 +3,7 @@ import type { EmbeddedCluster } from '../cluster/index.js';
 import { SpanvaultError } from '../fault/index.js';
 import { type Datum, type Row as DatumRow, datumText, type TableSchema, TYPE_FAMILY } from '../rows/index.js';
 import type { InsertSource, SelectRequest, TableRef } from './engine.js';
-import { columnOrdinal, literalDatum, primaryColumns, whereKey } from './literals.js';
+import { columnOrdinal, literalDatum, whereKey } from './literals.js';
 import type { Column, Row } from './result.js';
 import { convertDatum, RowBuilder, visibleOrdinals } from './row_builder.js';
 import type { ColumnValue, Literal } from './statement.js';
@@ -45,32 +45,54 @@ export class EmbeddedRows {
     };
   }
 
+  /** Rows are built again when the table changed while they were read. */
   async insert(target: TableRef, columns: readonly string[] | null, source: InsertSource): Promise<number> {
-    const { table, schema } = this.#table(target, undefined);
-    const builder = new RowBuilder(schema, columns, { wall: this.#cluster.now().wall, node: this.#node });
-    const rows =
-      source.kind === 'values' ? this.#valueRows(builder, source.tuples) : await this.#selectedRows(builder, source);
-    // Restored zone configurations meet the ones that every cluster has from its start: the new ones win (seed S58).
-    if (this.#isZones(table)) return this.#replace(table, schema, rows);
-    return this.#cluster.rows.insert(table, rows);
+    for (;;) {
+      const { table, schema } = await this.#writable(target);
+      const builder = new RowBuilder(schema, columns, { wall: this.#cluster.now().wall, node: this.#node });
+      const rows =
+        source.kind === 'values' ? this.#valueRows(builder, source.tuples) : await this.#selectedRows(builder, source);
+      const now = await this.#writable(target);
+      if (now.table.raw === table.raw) return this.#cluster.rows.insert(table, rows);
+    }
   }
 
-  update(target: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): number {
-    const { table, schema } = this.#table(target, undefined);
+  async upsert(
+    target: TableRef,
+    columns: readonly string[] | null,
+    tuples: readonly (readonly Literal[])[],
+  ): Promise<number> {
+    const { table, schema } = await this.#writable(target);
+    const builder = new RowBuilder(schema, columns, { wall: this.#cluster.now().wall, node: this.#node });
+    return this.#cluster.rows.upsert(
+      table,
+      this.#valueRows(builder, tuples),
+      columns === null ? undefined : builder.ordinals,
+    );
+  }
+
+  async update(target: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number> {
+    const { table, schema } = await this.#writable(target);
     const changes = new Map<string, Datum>();
     for (const { column, value } of set) {
       if (changes.has(column))
         throw new SpanvaultError('SV_USAGE', `multiple assignments to the same column ${JSON.stringify(column)}`);
       changes.set(column, literalDatum(value, schema.columns[columnOrdinal(schema, column)]!));
     }
-    const key = whereKey(schema, where, true);
+    const key = whereKey(schema, where);
     return key === undefined ? 0 : this.#cluster.rows.update(table, key, changes);
   }
 
-  remove(target: TableRef, where: readonly ColumnValue[]): number {
-    const { table, schema } = this.#table(target, undefined);
-    const key = whereKey(schema, where, true);
+  async remove(target: TableRef, where: readonly ColumnValue[]): Promise<number> {
+    const { table, schema } = await this.#writable(target);
+    const key = whereKey(schema, where);
     return key === undefined ? 0 : this.#cluster.rows.remove(table, key);
+  }
+
+  /** The table as it is once no index of it is being filled; rows may be written until the next wait. */
+  async #writable(target: TableRef): Promise<{ readonly table: Table; readonly schema: TableSchema }> {
+    await this.#cluster.schema.idle(this.#table(target, undefined).table.id);
+    return this.#table(target, undefined);
   }
 
   #table(
@@ -86,7 +108,7 @@ export class EmbeddedRows {
     { asOf, where, limit }: SelectRequest,
   ): { readonly schema: TableSchema; readonly rows: AsyncIterable<DatumRow> } {
     const { table, schema } = this.#table(target, asOf);
-    const key = where.length === 0 ? [] : whereKey(schema, where, false);
+    const key = where.length === 0 ? [] : whereKey(schema, where);
     if (key === undefined) return { schema, rows: noRows() };
     const rows = this.#cluster.rows.select(table, {
       ...(key.length === 0 ? {} : { key }),
@@ -125,27 +147,6 @@ export class EmbeddedRows {
       built.push(builder.build(values));
     }
     return built;
-  }
-
-  #isZones(table: Table): boolean {
-    return table.name === 'zones' && this.#cluster.catalog().databaseName(table) === 'system';
-  }
-
-  /** Inserts rows, or gives the row of the same key their values. */
-  #replace(table: Table, schema: TableSchema, rows: readonly DatumRow[]): number {
-    const key = primaryColumns(schema).map(({ name }) => columnOrdinal(schema, name));
-    const fresh = rows.filter((row) => {
-      const changes = new Map(schema.columns.map(({ name }, ordinal) => [name, row[ordinal] ?? null]));
-      return (
-        this.#cluster.rows.update(
-          table,
-          key.map((ordinal) => row[ordinal] ?? null),
-          changes,
-        ) === 0
-      );
-    });
-    this.#cluster.rows.insert(table, fresh);
-    return rows.length;
   }
 }
 

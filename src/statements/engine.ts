@@ -2,6 +2,7 @@ import type { PlacementReport } from '../backup/index.js';
 import type { SinkReport } from '../cluster/contract.js';
 import type { Timestamp } from '../keys/index.js';
 import type { Column, Row } from './result.js';
+import type { SchemaStatement, UpsertStatement } from './schema_statement.js';
 import type {
   BackupSource,
   ColumnValue,
@@ -259,12 +260,19 @@ export interface Engine {
   dropDatabase(name: string, ifExists: boolean, behaviour: DropBehaviour): Promise<void>;
   dropTables(tables: readonly TableRef[], ifExists: boolean, behaviour: DropBehaviour): Promise<void>;
 
+  /**
+   * Changes the schema and returns what the user should know. @throws SV_EXISTS, SV_UNDEFINED, SV_CONSTRAINT, SV_USAGE,
+   * SV_NOT_SUPPORTED
+   */
+  changeSchema(statement: SchemaStatement, currentDatabase: string): Promise<readonly string[]>;
+
   select(
     table: TableRef,
     request: SelectRequest,
   ): Promise<{ readonly columns: readonly Column[]; readonly rows: readonly Row[] | AsyncIterable<Row> }>;
   /** Each returns the number of rows. */
   insert(table: TableRef, columns: InsertStatement['columns'], source: InsertSource): Promise<number>;
+  upsert(table: TableRef, columns: UpsertStatement['columns'], tuples: UpsertStatement['tuples']): Promise<number>;
   update(table: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number>;
   remove(table: TableRef, where: readonly ColumnValue[]): Promise<number>;
 

@@ -3,6 +3,7 @@ import { executeBackup, executeRestore } from './execute_backup.js';
 import { executeCatalog } from './execute_catalog.js';
 import { executeConnections } from './execute_connections.js';
 import { executeRows } from './execute_rows.js';
+import { executeSchema } from './execute_schema.js';
 import { executeShowBackup, executeShowBackups } from './execute_show.js';
 import { executeZones } from './execute_zones.js';
 import { parseStatement } from './parse.js';
@@ -55,9 +56,22 @@ function dispatch(session: Session, statement: Statement, signal: AbortSignal): 
       return executeZones(session, statement);
     case 'select':
     case 'insert':
+    case 'upsert':
     case 'update':
     case 'delete':
       return executeRows(session, statement);
+    case 'createTable':
+    case 'createIndex':
+    case 'createSchema':
+    case 'dropIndexes':
+    case 'addColumns':
+    case 'renameTable':
+    case 'renameColumn':
+    case 'renameIndex':
+    case 'renameDatabase':
+    case 'setSchema':
+    case 'truncate':
+      return executeSchema(session, statement);
     case 'unsupported':
       throw new SpanvaultError('SV_NOT_SUPPORTED', `${statement.statement} is not supported yet`, {
         details: { statement: statement.statement },

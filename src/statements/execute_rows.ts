@@ -4,7 +4,7 @@ import { type Result, rowsResult, tagResult } from './result.js';
 import type { Session } from './session.js';
 import type { InsertStatement, Name, SelectStatement, StatementOf } from './statement.js';
 
-type RowStatement = StatementOf<'select' | 'insert' | 'update' | 'delete'>;
+type RowStatement = StatementOf<'select' | 'insert' | 'upsert' | 'update' | 'delete'>;
 
 /** Statements that read and write rows. */
 export async function executeRows(session: Session, statement: RowStatement): Promise<Result> {
@@ -19,6 +19,8 @@ export async function executeRows(session: Session, statement: RowStatement): Pr
       return tagResult(
         `INSERT 0 ${await engine.insert(table, statement.columns, insertSource(session, statement.rows))}`,
       );
+    case 'upsert':
+      return tagResult(`INSERT 0 ${await engine.upsert(table, statement.columns, statement.tuples)}`);
     case 'update':
       return tagResult(`UPDATE ${await engine.update(table, statement.set, statement.where)}`);
     case 'delete':

@@ -18,8 +18,10 @@ export {
   type ShowBackupOptions,
 } from './options.js';
 export { type ParsedStatement, parseStatement, parseStatements } from './parse.js';
-export { type PrintOptions, printLiteral, printStatement } from './print.js';
+export { type PrintOptions, printStatement } from './print.js';
+export { printLiteral } from './print_literal.js';
 export type { Cell, Column, Result, Row } from './result.js';
+export type * from './schema_statement.js';
 export { openSession, type Session, type SessionObserver } from './session.js';
 export type * from './statement.js';
 export { type Split, splitStatements } from './syntax.js';

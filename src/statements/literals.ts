@@ -1,5 +1,5 @@
 import { SpanvaultError } from '../fault/index.js';
-import { type ColumnSchema, type Datum, parseDatum, type TableSchema, TYPE_FAMILY, typeName } from '../rows/index.js';
+import { type ColumnSchema, type Datum, parseDatum, type TableSchema, TYPE_FAMILY, typeWord } from '../rows/index.js';
 import type { ColumnValue, Literal } from './statement.js';
 
 /** Families that each kind of unquoted constant can be a value of. */
@@ -12,6 +12,18 @@ const ACCEPTS: Readonly<Record<'bool' | 'number' | 'bytes', ReadonlySet<number>>
 /** Names of constants in CockroachDB's type errors. */
 const CONSTANT_TYPES = { bool: 'bool', number: 'decimal', bytes: 'bytes' } as const;
 
+type Typed = Extract<Literal, { readonly kind: 'bool' | 'number' | 'bytes' }>;
+
+/** True when an unquoted constant can be a value of a type family. */
+export function acceptsConstant(literal: Typed, family: number): boolean {
+  return ACCEPTS[literal.kind].has(family);
+}
+
+/** Name of an unquoted constant's own type. */
+export function constantType(literal: Typed): string {
+  return literal.kind === 'number' && /^-?\d+$/.test(literal.text) ? 'int' : CONSTANT_TYPES[literal.kind];
+}
+
 /**
  * The datum that a constant denotes in a column. Text in quotes takes the column's type, as in CockroachDB.
  * @throws SpanvaultError SV_USAGE, SV_CONSTRAINT
@@ -19,11 +31,10 @@ const CONSTANT_TYPES = { bool: 'bool', number: 'decimal', bytes: 'bytes' } as co
 export function literalDatum(literal: Literal, column: ColumnSchema): Datum {
   if (literal.kind === 'null') return null;
   if (literal.kind === 'string') return parseDatum(literal.value, column.type);
-  if (!ACCEPTS[literal.kind].has(column.type.family)) {
-    const constant = literal.kind === 'number' && /^-?\d+$/.test(literal.text) ? 'int' : CONSTANT_TYPES[literal.kind];
+  if (!acceptsConstant(literal, column.type.family)) {
     throw new SpanvaultError(
       'SV_USAGE',
-      `value type ${constant} doesn't match type ${typeName(column.type).toLowerCase()} of column ${JSON.stringify(column.name)}`,
+      `value type ${constantType(literal)} doesn't match type ${typeWord(column.type)} of column ${JSON.stringify(column.name)}`,
     );
   }
   if (literal.kind === 'bytes') return Uint8Array.from(Buffer.from(literal.hex, 'hex'));
@@ -38,16 +49,12 @@ export function columnOrdinal(schema: TableSchema, name: string): number {
 }
 
 /**
- * The key that a WHERE names: values of the leading columns of the primary key. Undefined when a value is NULL, which no
- * row equals.
- * @throws SpanvaultError SV_NOT_SUPPORTED when the conditions are not on a leading part of the primary key, or with
- * `whole` not on all of it; SV_USAGE for a column given twice
+ * The key that a WHERE names: values of the leading columns of the primary key, none when there is no condition. Undefined
+ * when a value is NULL, which no row equals.
+ * @throws SpanvaultError SV_NOT_SUPPORTED when the conditions are not on a leading part of the primary key; SV_USAGE for a
+ * column given twice
  */
-export function whereKey(
-  schema: TableSchema,
-  where: readonly ColumnValue[],
-  whole: boolean,
-): readonly Datum[] | undefined {
+export function whereKey(schema: TableSchema, where: readonly ColumnValue[]): readonly Datum[] | undefined {
   const byName = new Map<string, Literal>();
   for (const { column, value } of where) {
     columnOrdinal(schema, column);
@@ -56,16 +63,13 @@ export function whereKey(
   }
   const columns = primaryColumns(schema);
   const given = columns.slice(0, byName.size);
-  if (
-    given.length !== byName.size ||
-    given.some(({ name }) => !byName.has(name)) ||
-    (whole && given.length < columns.length)
-  ) {
+  if (given.length !== byName.size || given.some(({ name }) => !byName.has(name))) {
     const names = columns.map(({ name }) => name).join(', ');
-    const part = whole ? 'the whole primary key' : 'leading columns of the primary key';
-    throw new SpanvaultError('SV_NOT_SUPPORTED', `WHERE on anything but ${part} (${names}) is not supported yet`, {
-      details: { table: schema.name },
-    });
+    throw new SpanvaultError(
+      'SV_NOT_SUPPORTED',
+      `WHERE on anything but leading columns of the primary key (${names}) is not supported yet`,
+      { details: { table: schema.name } },
+    );
   }
   const key = given.map((column) => literalDatum(byName.get(column.name)!, column));
   return key.some((datum) => datum === null) ? undefined : key;

@@ -1,6 +1,8 @@
 import { redactUri } from '../storage/index.js';
 import type { AsOf } from './as_of.js';
 import { spellOption } from './options.js';
+import { printLiteral } from './print_literal.js';
+import { printSchemaStatement } from './print_schema.js';
 import type {
   BackupSource,
   ColumnValue,
@@ -144,21 +146,23 @@ function printRest(statement: RestStatement): string {
         statement.tables.map(printName).join(', '),
         (statement.behaviour ?? '').toUpperCase(),
       );
+    case 'upsert':
+      return join(
+        `UPSERT INTO ${printName(statement.table)}`,
+        printColumns(statement.columns),
+        `VALUES ${printTuples(statement.tuples)}`,
+      );
     case 'select':
       return join(
         `SELECT * FROM ${printName(statement.table)}`,
         printAsOf(statement.asOf),
-        statement.where.length === 0 ? '' : printWhere(statement.where),
+        printWhere(statement.where),
         statement.limit === null ? '' : `LIMIT ${statement.limit}`,
       );
     case 'insert': {
       const { table, columns, rows } = statement;
-      const names = columns === null ? '' : `(${columns.map((name) => printName([name])).join(', ')})`;
-      const values =
-        rows.kind === 'values'
-          ? `VALUES ${rows.tuples.map((tuple) => `(${tuple.map(printLiteral).join(', ')})`).join(', ')}`
-          : printStatement(rows);
-      return join(`INSERT INTO ${printName(table)}`, names, values);
+      const values = rows.kind === 'values' ? `VALUES ${printTuples(rows.tuples)}` : printStatement(rows);
+      return join(`INSERT INTO ${printName(table)}`, printColumns(columns), values);
     }
     case 'update':
       return join(
@@ -171,7 +175,17 @@ function printRest(statement: RestStatement): string {
       return `USE ${printName([statement.database])}`;
     case 'unsupported':
       return statement.statement;
+    default:
+      return printSchemaStatement(statement);
   }
+}
+
+function printColumns(columns: readonly string[] | null): string {
+  return columns === null ? '' : `(${columns.map((name) => printName([name])).join(', ')})`;
+}
+
+function printTuples(tuples: readonly (readonly Literal[])[]): string {
+  return tuples.map((tuple) => `(${tuple.map(printLiteral).join(', ')})`).join(', ');
 }
 
 function join(...parts: readonly string[]): string {
@@ -258,25 +272,9 @@ function printChange(change: ZoneChange): string {
 }
 
 function printWhere(conditions: readonly ColumnValue[]): string {
-  return `WHERE ${conditions.map(printAssignment).join(' AND ')}`;
+  return conditions.length === 0 ? '' : `WHERE ${conditions.map(printAssignment).join(' AND ')}`;
 }
 
 function printAssignment({ column, value }: ColumnValue): string {
   return `${printName([column])} = ${printLiteral(value)}`;
-}
-
-/** A constant as SQL writes it. */
-export function printLiteral(literal: Literal): string {
-  switch (literal.kind) {
-    case 'null':
-      return 'NULL';
-    case 'bool':
-      return String(literal.value);
-    case 'number':
-      return literal.text;
-    case 'string':
-      return printString(literal.value);
-    case 'bytes':
-      return `x'${literal.hex}'`;
-  }
 }

@@ -1,24 +1,15 @@
-import { randomBytes } from 'node:crypto';
 import { SpanvaultError } from '../fault/index.js';
-import { TickSequence, uniqueInt } from '../keys/index.js';
 import {
   type ColumnSchema,
   type Datum,
   type Row as DatumRow,
+  type DefaultContext,
   datumText,
+  defaultDatum,
   parseDatum,
   type TableSchema,
 } from '../rows/index.js';
 import { columnOrdinal } from './literals.js';
-
-const ticks = new TickSequence();
-
-/** What defaults are computed from. */
-export interface DefaultContext {
-  /** Nanoseconds since 1970 of the statement. */
-  readonly wall: bigint;
-  readonly node: number;
-}
 
 /** Builds rows of a table out of values of some of its columns; the other columns take their defaults. */
 export class RowBuilder {
@@ -47,6 +38,11 @@ export class RowBuilder {
         `INSERT into table ${schema.name} is not supported yet: column ${computed.name} is computed`,
       );
     }
+  }
+
+  /** Places in a row of the columns that values are given for. */
+  get ordinals(): readonly number[] {
+    return this.#targets;
   }
 
   /** The columns that values are given for, in the order of the values. */
@@ -83,34 +79,4 @@ export function visibleOrdinals(schema: TableSchema): readonly number[] {
 export function convertDatum(datum: Datum, from: ColumnSchema, to: ColumnSchema): Datum {
   if (datum === null || (from.type.family === to.type.family && from.type.width === to.type.width)) return datum;
   return parseDatum(datumText(datum, from.type), to.type);
-}
-
-/** The value of a column that a row does not name. */
-function defaultDatum(column: ColumnSchema, { wall, node }: DefaultContext): Datum {
-  const expression = column.defaultExpression.trim();
-  if (expression === '' || /^NULL\b/i.test(expression)) return null;
-  if (/^unique_rowid\(\)/i.test(expression)) return uniqueInt(ticks.reserve(wall), node);
-  if (/^gen_random_uuid\(\)/i.test(expression)) return { kind: 'uuid', bytes: randomUuid() };
-  if (/^(now|current_timestamp|statement_timestamp|transaction_timestamp)\(\)/i.test(expression)) {
-    return parseDatum(
-      new Date(Number(wall / 1_000_000n)).toISOString().replace('T', ' ').replace('Z', '+00:00'),
-      column.type,
-    );
-  }
-  const quoted = /^[eb]?'((?:[^'\\]|'')*)'(?::::?[\w ()[\].,]+)*$/i.exec(expression);
-  if (quoted !== null && !/^[eb]'/i.test(expression)) return parseDatum(quoted[1]!.replaceAll("''", "'"), column.type);
-  const plain = /^\(?(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|true|false)\)?(?::::?[\w ()[\].,]+)*$/i.exec(expression);
-  if (plain !== null) return parseDatum(plain[1]!, column.type);
-  throw new SpanvaultError(
-    'SV_NOT_SUPPORTED',
-    `the default ${expression} of column ${JSON.stringify(column.name)} is not computed yet: give a value`,
-  );
-}
-
-/** A random UUID of version 4. */
-function randomUuid(): Uint8Array {
-  const bytes = randomBytes(16);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x40, 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  return new Uint8Array(bytes);
 }

@@ -1,5 +1,6 @@
 import type { AsOf } from './as_of.js';
 import type { BackupOptions, CheckConnectionOptions, RestoreOptions, ShowBackupOptions } from './options.js';
+import type { SchemaStatement, UpsertStatement } from './schema_statement.js';
 
 /** A dotted name, outermost first: `['movr', 'public', 'rides']`. */
 export type Name = readonly string[];
@@ -107,6 +108,7 @@ export interface UpdateStatement {
   readonly kind: 'update';
   readonly table: Name;
   readonly set: readonly ColumnValue[];
+  /** All must hold; empty: every row. */
   readonly where: readonly ColumnValue[];
 }
 
@@ -161,8 +163,10 @@ export type Statement =
       readonly ifExists: boolean;
       readonly behaviour: DropBehaviour;
     }
+  | SchemaStatement
   | SelectStatement
   | InsertStatement
+  | UpsertStatement
   | UpdateStatement
   | DeleteStatement
   | { readonly kind: 'use'; readonly database: string }

@@ -4,7 +4,7 @@ import { quoteName } from '../catalog/index.js';
 const RESERVED: ReadonlySet<string> = new Set(
   `all analyse analyze and any array as asc asymmetric both case cast check collate column concurrently constraint create
   current_catalog current_date current_role current_schema current_time current_timestamp current_user default deferrable desc
-  distinct do else end except false fetch for foreign from grant group having in initially intersect into lateral leading limit
+  distinct do else end except false family fetch for foreign from grant group having in index initially intersect into lateral leading limit
   localtime localtimestamp not null offset on only or order placing primary references returning select session_user some
   symmetric table then to trailing true union unique user using values variadic when where window with`.split(/\s+/),
 );

@@ -6,12 +6,15 @@ export interface ListedObject {
   readonly bytes: number | undefined;
 }
 
-export interface ReadOptions {
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface ReadOptions extends CallOptions {
   /** First byte; default 0. Negative counts from the end: -65536 reads the last 64 KiB (or the whole file). */
   readonly offset?: number;
   /** Bytes to read; default to the end. Reading past the end returns what there is. */
   readonly length?: number;
-  readonly signal?: AbortSignal;
 }
 
 export interface ReadResult {
@@ -20,21 +23,33 @@ export interface ReadResult {
   readonly totalBytes: number;
 }
 
-export interface WriteOptions {
+export interface WriteOptions extends CallOptions {
   /** Fail with SV_STORAGE_EXISTS when the object exists, atomically where the store can. */
   readonly ifAbsent?: boolean;
-  readonly signal?: AbortSignal;
+  /**
+   * Names this write, the same in every repetition of it: a driver that keeps it beside the object can tell its own object from
+   * another's when a write that was reported as failed had happened. Set by openStorage's wrapper.
+   */
+  readonly writeId?: string;
+}
+
+export interface ListOptions extends CallOptions {
+  /** Names are cut after its first occurrence past the prefix, and each cut name is listed once. */
+  readonly delimiter?: string;
+  /** Only names behind this one in byte order. A driver may list it and earlier ones all the same: openStorage's wrapper drops them. */
+  readonly after?: string;
 }
 
 /**
  * A multi-part write. It ends in exactly one of finish or abort. Nothing is visible before finish has resolved; after
- * it the object is whole and durable. Calls do not overlap: await each write before the next.
+ * it the object is whole and durable. Calls do not overlap: await each write before the next. A call that failed with
+ * `retry: 'backoff'` may be made again with the same arguments; after any other failure only abort follows.
  */
 export interface ObjectWriter {
   /** Appends a part; the writer is done with `part` when the promise settles, so the caller may reuse the memory. */
-  write(part: Uint8Array): Promise<void>;
+  write(part: Uint8Array, options?: CallOptions): Promise<void>;
   /** Makes the object visible. `expectedBytes` is what the caller wrote in sum; a difference aborts with SV_STORAGE_IO. */
-  finish(expectedBytes: number): Promise<void>;
+  finish(expectedBytes: number, options?: CallOptions): Promise<void>;
   /** Best effort, never throws; nothing stays visible. */
   abort(): Promise<void>;
 }
@@ -49,17 +64,14 @@ export interface ExternalStorage {
   readonly display: string;
   read(name: string, options?: ReadOptions): Promise<ReadResult>;
   /** Size in bytes. */
-  size(name: string): Promise<number>;
+  size(name: string, options?: CallOptions): Promise<number>;
   /** Atomic: readers see the old object, or the whole new one. Durable when it resolves. */
   write(name: string, bytes: Uint8Array, options?: WriteOptions): Promise<void>;
   create(name: string, options?: WriteOptions): Promise<ObjectWriter>;
-  /** Objects whose name begins with `prefix`, in byte order of names. With `delimiter`, names are cut after its first occurrence past the prefix and each cut name is listed once. */
-  list(
-    prefix: string,
-    options?: { readonly delimiter?: string; readonly signal?: AbortSignal },
-  ): AsyncIterable<ListedObject>;
+  /** Objects whose name begins with `prefix`, in byte order of names. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>;
   /** Deleting a missing object is not an error. */
-  delete(name: string): Promise<void>;
+  delete(name: string, options?: CallOptions): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -76,6 +88,36 @@ export interface StorageSettings {
   readonly externalIODir?: string;
   /** Node that nodelocal://self means; default 1. */
   readonly selfNode?: number;
+  /** How failed calls are repeated; what is not given is DEFAULT_RETRY's. */
+  readonly retry?: Partial<RetrySettings>;
+  /** Limits shared by all threads that get the same one: see newStorageLimits. */
+  readonly limits?: StorageLimits;
+  /** Print every call to stderr, secrets redacted. */
+  readonly trace?: boolean;
   /** What external://name stands for, by name; may hold secrets. */
   readonly connections?: Readonly<Record<string, string>>;
+}
+
+/** How failed calls are repeated. Only failures that may pass by themselves are. */
+export interface RetrySettings {
+  /** Most times that one call is made. */
+  readonly attempts: number;
+  /** The first wait is chosen evenly from 0 to this; each later one from a range twice as long. Throttled calls begin at eight times this. */
+  readonly baseMs: number;
+  /** No wait is longer. */
+  readonly capMs: number;
+  /** A single call is given up after this long, and a second more for each MiB it carries. */
+  readonly callTimeoutMs: number;
+  /** A call and its repetitions together: nothing is repeated after this. */
+  readonly operationTimeoutMs: number;
+}
+
+/** Limits on what all workers of a run do together. Plain data, structured-cloneable. */
+export interface StorageLimits {
+  /** Bytes of object content per second, both directions together; 0 = no limit. */
+  readonly bytesPerSecond: number;
+  /** Calls per second; 0 = no limit. */
+  readonly requestsPerSecond: number;
+  /** When the next call and the next byte may go: two 64-bit numbers of nanoseconds, shared between threads. */
+  readonly shared: SharedArrayBuffer;
 }

@@ -3,22 +3,25 @@
  * wrappers around a driver. Writes are atomic and durable; no name leaves its root.
  * Must not know of backups, manifests or localities beyond taking COCKROACH_LOCALITY off a URI.
  */
+export { type CallLayer, type CallResult, type StorageCall, type StorageOperation, withLayers } from './calls.js';
+export { type StorageClock, setStorageClock } from './clock.js';
 export { checkConnectionUri, noConnection, resolveUri } from './connections.js';
 export type * from './contract.js';
 export { inLanes } from './lanes.js';
+export { newStorageLimits } from './limits.js';
 export { isUnlistable } from './listed.js';
 export { MemoryStorage } from './memory.js';
 export {
   newStorageMetrics,
   type OperationMetrics,
   type StorageMetrics,
-  type StorageOperation,
   withMetrics,
 } from './metrics.js';
 export { checkName, compareNames } from './names.js';
 export { NodelocalStorage } from './nodelocal.js';
-export { directoryConfig, openStorage, registerDriver, type StorageDriver } from './open.js';
+export { type DriverContext, directoryConfig, openStorage, registerDriver, type StorageDriver } from './open.js';
 export { isSecretParameter, redactUri } from './redact.js';
+export { DEFAULT_RETRY } from './retry.js';
 export { checkScheme } from './schemes.js';
 export {
   joinUri,
@@ -31,3 +34,4 @@ export {
   uriParameter,
   withoutLocality,
 } from './uri.js';
+export { type BucketUsage, measureStorage, StorageLedger, usagePrometheus } from './usage.js';

@@ -38,6 +38,12 @@ export async function createFile(
   }
 }
 
+/** The unfinished file is gone: the call cannot be repeated, whatever the failure was. */
+function lasting(fault: SpanvaultError): SpanvaultError {
+  if (fault.retry === 'never') return fault;
+  return new SpanvaultError(fault.code, fault.message, { cause: fault.cause, details: fault.details });
+}
+
 /** Writes parts to an unfinished file, then fsync, rename or link, fsync of the directory. */
 class FileWriter implements ObjectWriter {
   readonly #handle: FileHandle;
@@ -64,7 +70,8 @@ class FileWriter implements ObjectWriter {
     throwIfAborted(this.#options.signal);
     try {
       for (let done = 0; done < part.length; ) {
-        const { bytesWritten } = await this.#handle.write(part, done, part.length - done);
+        // At a position, so that a part that failed half-way can be written again.
+        const { bytesWritten } = await this.#handle.write(part, done, part.length - done, this.#written + done);
         done += bytesWritten;
       }
     } catch (error) {
@@ -103,7 +110,7 @@ class FileWriter implements ObjectWriter {
       await this.#publish();
     } catch (error) {
       await this.#discard();
-      throw fileFault(error, this.#what);
+      throw lasting(fileFault(error, this.#what));
     }
   }
 

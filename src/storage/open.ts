@@ -1,14 +1,28 @@
 import { SpanvaultError } from '../fault/index.js';
 import { native } from '../native/index.js';
 import { AzureStorage } from './azure.js';
+import { type StorageCall, withLayers } from './calls.js';
+import { storageClock } from './clock.js';
 import { resolveUri } from './connections.js';
 import type { ExternalStorage, StorageConfig, StorageSettings } from './contract.js';
 import { GsStorage } from './gs.js';
 import { HttpStorage } from './http.js';
+import { limitLayer } from './limits.js';
 import { MemoryStorage } from './memory.js';
+import { metricsLayer } from './metrics.js';
 import { NodelocalStorage } from './nodelocal.js';
+import { resolveRetry, retryLayer } from './retry.js';
 import { checkScheme, registerScheme } from './schemes.js';
+import { traceLayer } from './trace.js';
 import { joinUri, parseUri, type StorageUri, withoutLocality } from './uri.js';
+import { currentLedger } from './usage.js';
+
+/** What a driver may use besides its URI. */
+export interface DriverContext {
+  readonly settings: StorageSettings;
+  /** Counts a request that goes out, by the store's own name for it; for drivers whose calls are several requests. */
+  count(kind: string): void;
+}
 
 /** A driver of the user's own. */
 export interface StorageDriver {
@@ -31,17 +45,39 @@ export function registerDriver(scheme: string, driver: StorageDriver): void {
 
 /**
  * Opens a location; no I/O happens before the first call. COCKROACH_LOCALITY says something of a list of locations and
- * is ignored here.
- * @throws SpanvaultError SV_URI, SV_NOT_SUPPORTED, SV_STORAGE_DENIED
+ * is ignored here. Every call is counted, repeated, limited and traced as the settings say, in that order and only here.
+ * @throws SpanvaultError SV_URI, SV_NOT_SUPPORTED, SV_STORAGE_DENIED, SV_USAGE
  */
 export function openStorage(config: StorageConfig): ExternalStorage {
   const uri = withoutLocality(parseUri(resolveUri(config.uri, config.settings)));
   checkScheme(uri);
+  const { settings } = config;
+  // What stands before an @ may be a password.
+  const usage = currentLedger().of(`${uri.scheme}://${uri.host.slice(uri.host.lastIndexOf('@') + 1)}`);
+  const count = (kind: string): void => {
+    usage.requests[kind] = (usage.requests[kind] ?? 0) + 1;
+  };
+  const storage = openDriver(uri, { settings, count });
+  const clock = storageClock();
+  const onRetry = ({ operation }: StorageCall): void => {
+    usage.operations[operation].retries++;
+  };
+  return withLayers(storage, [
+    metricsLayer(usage.operations),
+    retryLayer(resolveRetry(settings.retry), clock, storage.display, onRetry),
+    ...(settings.limits === undefined ? [] : [limitLayer(settings.limits, clock)]),
+    ...(settings.trace === true ? [traceLayer(storage.display, clock)] : []),
+  ]);
+}
+
+/** The bare driver of a checked URI. A client library is loaded by its driver's first call. */
+function openDriver(uri: StorageUri, context: DriverContext): ExternalStorage {
+  const { settings } = context;
   const driver = drivers.get(uri.scheme);
-  if (driver !== undefined) return driver.open(uri, config.settings);
+  if (driver !== undefined) return driver.open(uri, settings);
   switch (uri.scheme) {
     case 'nodelocal':
-      return new NodelocalStorage(uri, config.settings);
+      return new NodelocalStorage(uri, settings);
     case 'memory':
       return new MemoryStorage(uri, native);
     case 'gs':

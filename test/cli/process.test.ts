@@ -116,8 +116,8 @@ y' WHERE city = 'paris' AND id = '${id}';
       'WHERE on anything but leading columns of the primary key (city, id) is not supported yet',
     ],
     [
-      "DELETE FROM movr.users WHERE city = 'paris'",
-      'WHERE on anything but the whole primary key (city, id) is not supported yet',
+      "DELETE FROM movr.users WHERE name = 'x'",
+      'WHERE on anything but leading columns of the primary key (city, id) is not supported yet',
     ],
     ['SELECT * FROM movr.nothing', 'relation "movr.nothing" does not exist'],
     ["SELECT * FROM movr.users AS OF SYSTEM TIME '10s'", 'AS OF SYSTEM TIME: cannot specify timestamp in the future'],

@@ -128,6 +128,56 @@ const zoneChange = fc.oneof(
   }),
 );
 
+const flag = fc.boolean();
+const defaultValue = fc.oneof(
+  literal,
+  fc.constantFrom('now', 'unique_rowid', 'gen_random_uuid').map((call) => ({ kind: 'call' as const, name: call })),
+  fc.record({ kind: fc.constant('array' as const), elements: fc.array(literal, { maxLength: 2 }) }),
+);
+const qualifier = fc.oneof(
+  fc.constantFrom('notNull', 'null', 'notVisible', 'primaryKey', 'unique').map((kind) => ({ kind })),
+  fc.record({ kind: fc.constant('default' as const), value: defaultValue }),
+  fc.record({
+    kind: fc.constant('family' as const),
+    name: identifier,
+    create: fc.constant(false),
+    ifNotExists: fc.constant(false),
+  }),
+  fc.record({
+    kind: fc.constant('family' as const),
+    name: fc.oneof(fc.constant(null), identifier),
+    create: fc.constant(true),
+    ifNotExists: flag,
+  }),
+);
+const column = fc.record({
+  name: identifier,
+  type: fc.constantFrom('INT', 'VARCHAR(20)', 'DECIMAL(10,2)[]', 'TIMESTAMP(3) WITH TIME ZONE', 'STRING[] COLLATE de'),
+  qualifiers: fc.array(qualifier, { maxLength: 3 }),
+});
+const key = fc.array(fc.record({ name: identifier, direction: fc.constantFrom('asc', 'desc') }), {
+  minLength: 1,
+  maxLength: 2,
+});
+const optionalName = fc.oneof(fc.constant(null), identifier);
+const index = fc.record({
+  name: optionalName,
+  unique: flag,
+  columns: key,
+  storing: fc.array(identifier, { maxLength: 2 }),
+});
+const indexRef = fc.record({ table: fc.oneof(fc.constant(null), name), index: identifier });
+const element = fc.oneof(
+  fc.record({ kind: fc.constant('column' as const), column }),
+  fc.record({ kind: fc.constant('primaryKey' as const), name: optionalName, columns: key }),
+  fc.record({ kind: fc.constant('index' as const), index }),
+  fc.record({
+    kind: fc.constant('family' as const),
+    name: optionalName,
+    columns: fc.array(identifier, { minLength: 1, maxLength: 2 }),
+  }),
+);
+
 const of = <K extends string>(kind: K, fields: Readonly<Record<string, fc.Arbitrary<unknown>>> = {}) =>
   fc.record({ kind: fc.constant(kind), ...fields });
 
@@ -171,13 +221,33 @@ export const statements = fc.oneof(
   of('createDatabase', { name: identifier, ifNotExists: fc.boolean() }),
   of('dropDatabase', { name: identifier, ifExists: fc.boolean(), behaviour }),
   of('dropTables', { tables: fc.array(name, { minLength: 1, maxLength: 2 }), ifExists: fc.boolean(), behaviour }),
+  of('createTable', { table: name, ifNotExists: flag, elements: fc.array(element, { minLength: 1, maxLength: 3 }) }),
+  of('createIndex', { table: name, ifNotExists: flag, index }),
+  of('createSchema', { schema: name, ifNotExists: flag }),
+  of('dropIndexes', { indexes: fc.array(indexRef, { minLength: 1, maxLength: 2 }), ifExists: flag, behaviour }),
+  of('addColumns', {
+    table: name,
+    ifExists: flag,
+    columns: fc.array(fc.record({ ifNotExists: flag, column }), { minLength: 1, maxLength: 2 }),
+  }),
+  of('renameTable', { table: name, ifExists: flag, to: name }),
+  of('renameColumn', { table: name, ifExists: flag, column: identifier, to: identifier }),
+  of('renameIndex', { index: indexRef, ifExists: flag, to: identifier }),
+  of('renameDatabase', { database: identifier, to: identifier }),
+  of('setSchema', { table: name, ifExists: flag, schema: identifier }),
+  of('truncate', { tables: fc.array(name, { minLength: 1, maxLength: 2 }), behaviour }),
   select,
+  of('upsert', {
+    table: name,
+    columns: fc.oneof(fc.constant(null), fc.array(identifier, { minLength: 1, maxLength: 2 })),
+    tuples: fc.array(tuple, { minLength: 1, maxLength: 2 }),
+  }),
   of('insert', {
     table: name,
     columns: fc.oneof(fc.constant(null), fc.array(identifier, { minLength: 1, maxLength: 2 })),
     rows: fc.oneof(of('values', { tuples: fc.array(tuple, { minLength: 1, maxLength: 2 }) }), select),
   }),
-  of('update', { table: name, set: where, where }),
-  of('delete', { table: name, where }),
+  of('update', { table: name, set: where, where: fc.array(columnValue, { maxLength: 2 }) }),
+  of('delete', { table: name, where: fc.array(columnValue, { maxLength: 2 }) }),
   of('use', { database: identifier }),
 ) as fc.Arbitrary<Statement>;

@@ -38,16 +38,42 @@ function parse(text: string): { readonly prose: readonly string[]; readonly case
   return blocks;
 }
 
+/** A case whose output is not the script's. */
+export interface ScriptDifference {
+  readonly line: number;
+  readonly expected: string;
+  readonly actual: string;
+}
+
 /**
  * Runs every case of a script and returns the differences; an empty list means that the script holds. With
  * SPANVAULT_REWRITE=1 the script is rewritten with what the code does now, for review as a diff.
  */
-export function runScript(
-  path: string,
-  run: (one: ScriptCase) => string,
-): { readonly line: number; readonly expected: string; readonly actual: string }[] {
+export function runScript(path: string, run: (one: ScriptCase) => string): ScriptDifference[] {
   const blocks = parse(readFileSync(path, 'utf8'));
-  const results = blocks.map((block) => (block.case === undefined ? undefined : run(block.case)));
+  return compare(
+    path,
+    blocks,
+    blocks.map((block) => (block.case === undefined ? undefined : run(block.case))),
+  );
+}
+
+/** The same for cases that take time; they run one after the other. */
+export async function runScriptAsync(
+  path: string,
+  run: (one: ScriptCase) => Promise<string>,
+): Promise<ScriptDifference[]> {
+  const blocks = parse(readFileSync(path, 'utf8'));
+  const results: (string | undefined)[] = [];
+  for (const block of blocks) results.push(block.case === undefined ? undefined : await run(block.case));
+  return compare(path, blocks, results);
+}
+
+function compare(
+  path: string,
+  blocks: ReturnType<typeof parse>,
+  results: readonly (string | undefined)[],
+): ScriptDifference[] {
   if (process.env['SPANVAULT_REWRITE'] === '1') {
     const text = blocks.flatMap((block, index) => {
       if (block.case === undefined) return block.prose;

@@ -112,7 +112,7 @@ export class CatalogStore {
   dropTables(tables: readonly Table[], behaviour: DropBehaviour, time: Timestamp): CatalogChange {
     const catalog = this.current();
     const gone = new Map(tables.map((table) => [table.id, table]));
-    for (const table of tables) assertUserObject(catalog, table);
+    for (const table of tables) assertUserObject(catalog, table, 'drop');
     for (const table of gone.values()) {
       for (const other of catalog.tables()) {
         if (gone.has(other.id) || !tableDependencies(other).reads.has(table.id)) continue;
@@ -144,7 +144,7 @@ export class CatalogStore {
   /** Drops a database and everything in it. @throws SpanvaultError SV_CONSTRAINT under 'restrict' when it holds anything */
   dropDatabase(database: Database, behaviour: DropBehaviour, time: Timestamp): CatalogChange {
     const catalog = this.current();
-    assertUserObject(catalog, database);
+    assertUserObject(catalog, database, 'drop');
     const inside = catalog.descriptors.filter(({ parentId, state }) => parentId === database.id && state !== 'drop');
     if (behaviour === 'restrict' && inside.length > 0) {
       throw new SpanvaultError(
@@ -181,10 +181,11 @@ function newestLast(pairs: readonly KeyValue[]): KeyValue[] {
   return [...byKey.values()];
 }
 
-function assertUserObject(catalog: Catalog, descriptor: Descriptor): void {
+/** @throws SpanvaultError SV_CONSTRAINT for the system database and what is in it */
+export function assertUserObject(catalog: Catalog, descriptor: Descriptor, verb: 'drop' | 'change' | 'rename'): void {
   if (descriptor.id === SYSTEM_DATABASE_ID || descriptor.parentId === SYSTEM_DATABASE_ID) {
     const name = catalog.qualifiedName(descriptor);
-    throw new SpanvaultError('SV_CONSTRAINT', `cannot drop ${name}: objects of the system database are required`);
+    throw new SpanvaultError('SV_CONSTRAINT', `cannot ${verb} ${name}: objects of the system database are required`);
   }
 }
 

@@ -1,13 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  buildDatabase,
-  buildTables,
   type Catalog,
   configureZone,
   type Database,
-  decodeDescriptor,
   findTable,
+  PUBLIC_SCHEMA_ID,
   parseNamePattern,
   showZone,
   showZones,
@@ -21,13 +19,14 @@ import { SpanvaultError } from '../../fault/index.js';
 import { type Locality, type Span, type Timestamp, toHex } from '../../keys/index.js';
 import type { StorageSettings } from '../../storage/index.js';
 import type { RangeInfo } from '../contract.js';
-import type { CatalogChange, DropBehaviour } from './catalog_store.js';
+import { CatalogChanges } from './catalog_changes.js';
+import type { DropBehaviour } from './catalog_store.js';
 import { ConnectionStore } from './connections.js';
 import type { ClusterCore } from './core.js';
-import { collectGarbage, garbageRecords } from './garbage.js';
 import type { ClusterNode, NodeStatus } from './nodes.js';
 import { packPairs } from './packed_batch.js';
 import type { RebalanceReport } from './placement.js';
+import { SchemaChanges } from './schema_changes.js';
 import { EmbeddedSink } from './sink.js';
 import { EmbeddedSource, rangeInfos } from './source.js';
 import { TableAccess } from './table_access.js';
@@ -40,10 +39,13 @@ export class EmbeddedCluster {
   /** What an earlier process had left unfinished and this opener erased, for messages. */
   readonly recovered: readonly string[];
   readonly rows: TableAccess;
+  /** Statements that change databases, tables, columns and indexes. */
+  readonly schema: SchemaChanges;
   /** What external://name stands for. */
   readonly connections: ConnectionStore;
   /** For the rooms inside of the cluster; callers have no use for it. */
   readonly core: ClusterCore;
+  readonly #changes: CatalogChanges;
   readonly #release: () => void;
   #open = true;
 
@@ -59,6 +61,8 @@ export class EmbeddedCluster {
     this.core = core;
     this.recovered = recovered;
     this.#release = release;
+    this.#changes = new CatalogChanges(core);
+    this.schema = new SchemaChanges(core, this.#changes);
     this.connections = new ConnectionStore(core.store);
     this.rows = new TableAccess({
       store: core.store,
@@ -157,42 +161,24 @@ export class EmbeddedCluster {
 
   /** @throws SpanvaultError SV_EXISTS `database "x" already exists` */
   async createDatabase(name: string): Promise<Database> {
-    const catalog = this.catalog();
-    if (catalog.database(name) !== undefined)
-      throw new SpanvaultError('SV_EXISTS', `database ${JSON.stringify(name)} already exists`);
-    const id = this.core.catalog.nextId();
-    const time = this.now();
-    this.#applyCatalog(this.core.catalog.change([buildDatabase(name, id, time)], [], time), time);
+    await this.schema.createDatabase(name);
     return this.catalog().requireDatabase(name);
   }
 
   /** Creates tables that may refer to each other. @throws SpanvaultError SV_EXISTS `relation "t" already exists` */
-  async createTables(database: string, specs: readonly TableSpec[]): Promise<Table[]> {
-    const catalog = this.catalog();
-    const parent = catalog.requireDatabase(database);
-    const time = this.now();
-    const built = buildTables(specs, this.core.catalog.nextId(), { databaseId: parent.id, time });
-    const tables = built.map(decodeDescriptor).filter((one): one is Table => one.kind === 'table');
-    for (const table of tables) {
-      if (catalog.object(parent.id, table.parentSchemaId, table.name) !== undefined) {
-        throw new SpanvaultError('SV_EXISTS', `relation ${JSON.stringify(table.name)} already exists`);
-      }
-    }
-    this.#applyCatalog(this.core.catalog.change(built, [], time), time);
-    return tables.map(({ id }) => this.catalog().tableById(id)!);
+  async createTables(database: string, specs: readonly TableSpec[], schemaId = PUBLIC_SCHEMA_ID): Promise<Table[]> {
+    const ids = await this.schema.createTables(this.catalog().requireDatabase(database), schemaId, specs);
+    return ids.flatMap((id) => this.catalog().tableById(id) ?? []);
   }
 
   /** @throws SpanvaultError SV_CONSTRAINT when others depend on a table and `behaviour` is not 'cascade' */
-  async dropTables(tables: readonly Table[], behaviour: DropBehaviour = null): Promise<void> {
-    const time = this.now();
-    this.#applyCatalog(this.core.catalog.dropTables(tables, behaviour, time), time);
+  dropTables(tables: readonly Table[], behaviour: DropBehaviour = null): Promise<void> {
+    return this.schema.dropTables(tables, behaviour);
   }
 
   /** @throws SpanvaultError SV_UNDEFINED, SV_CONSTRAINT under 'restrict' when the database is not empty */
-  async dropDatabase(name: string, behaviour: DropBehaviour = null): Promise<void> {
-    const time = this.now();
-    const database = this.catalog().requireDatabase(name);
-    this.#applyCatalog(this.core.catalog.dropDatabase(database, behaviour, time), time);
+  dropDatabase(name: string, behaviour: DropBehaviour = null): Promise<void> {
+    return this.schema.dropDatabase(name, behaviour);
   }
 
   /** SHOW ZONE CONFIGURATIONS. */
@@ -231,14 +217,8 @@ export class EmbeddedCluster {
     return alias ? { ...target, index: 'primary' } : target;
   }
 
-  #applyCatalog(change: CatalogChange, time: Timestamp): void {
-    const garbage = garbageRecords(change.dropped, this.core, time);
-    this.core.write(packPairs(change.pairs, time), { meta: [...change.meta, ...garbage] });
-    this.core.reconcile({ balance: true });
-    if (change.dropped.tables.length + change.dropped.indexes.length > 0) collectGarbage(this.core);
-  }
-
   #writeRows(table: Table, fill: Parameters<ConstructorParameters<typeof TableAccess>[0]['write']>[1]): void {
+    this.#changes.assertIdle(table);
     const batch = this.core.newBatch();
     fill(batch);
     const isZones = table.id === zonesTable(this.catalog()).id;

@@ -2,7 +2,6 @@ import {
   type Catalog,
   dataIndexes,
   indexKeyPrefix,
-  indexPrefix,
   prefixSpan,
   SYSTEM_DATABASE_ID,
   SYSTEM_TABLE_IDS,
@@ -10,7 +9,7 @@ import {
   tableSchema,
 } from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
-import { concatBytes, hasPrefix, type Span, type Timestamp } from '../../keys/index.js';
+import { concatBytes, type Span, type Timestamp } from '../../keys/index.js';
 import { ByteWriter } from '../../rows/byte_writer.js';
 import {
   type Datum,
@@ -18,13 +17,12 @@ import {
   fingerprintIndexes,
   type IndexSchema,
   type Row,
-  RowDecoder,
-  RowEncoder,
-  type RowEntry,
   type TableSchema,
 } from '../../rows/index.js';
 import { writeKeyDatum } from '../../rows/key_codec.js';
 import type { PackedBatch } from './packed_batch.js';
+import { scanRows } from './row_scan.js';
+import { RowWrites } from './row_writes.js';
 import type { EmbeddedStore } from './store.js';
 
 /** Which rows to read. */
@@ -51,9 +49,8 @@ export interface TableHost {
   write(table: Table, fill: (batch: PackedBatch) => void): void;
 }
 
-const TOMBSTONE = new Uint8Array(0);
-const BATCH_BYTES = 1024 * 1024;
-const BATCH_ENTRIES = 16 * 1024;
+/** Rows that one statement may change; more are a job for BACKUP and RESTORE. */
+const CHANGED_ROWS_MAX = 1_000_000;
 
 /** Rows of tables: reads of packed batches at a time, writes with constraint checks and all indexes kept. */
 export class TableAccess {
@@ -70,60 +67,78 @@ export class TableAccess {
    * @throws SpanvaultError SV_CONSTRAINT with CockroachDB's texts, SV_NOT_SUPPORTED
    */
   insert(table: Table, rows: Iterable<Row>): number {
-    const writer = this.#writer(table);
     const replaces = table.id === SYSTEM_TABLE_IDS.zones && table.parentId === SYSTEM_DATABASE_ID;
-    const seen = new Set<string>();
+    if (replaces) return this.upsert(table, rows);
+    const { current, writes } = this.#writes(table);
     let count = 0;
-    this.#host.write(table, (batch) => {
-      for (const row of rows) {
-        const entries = writer.encoder.encode(row);
-        if (!replaces) this.#assertNew(writer, entries, seen);
-        for (const { key, value } of entries) batch.add(key, value);
-        count++;
-      }
-    });
+    for (const row of rows) {
+      writes.add(row);
+      count++;
+    }
+    this.#commit(current, writes);
     return count;
   }
 
   /**
-   * Gives one row other values and returns the number of rows changed (0 when there is none with that key).
-   * @throws SpanvaultError SV_CONSTRAINT, SV_UNDEFINED for an unknown column
+   * Inserts rows; one that has the primary key of a row that is there replaces it, in the columns of the ordinals `given` only
+   * (default: all). Returns the number of rows.
+   * @throws SpanvaultError SV_CONSTRAINT
    */
-  update(table: Table, key: readonly Datum[], changes: ReadonlyMap<string, Datum>): number {
-    const writer = this.#writer(table);
-    const before = this.#one(writer.schema, table, key);
-    if (before === undefined) return 0;
-    const after: Row = [...before];
-    for (const [name, datum] of changes) {
-      const ordinal = writer.schema.columns.findIndex((column) => column.name === name);
-      if (ordinal < 0) throw new SpanvaultError('SV_UNDEFINED', `column ${JSON.stringify(name)} does not exist`);
-      after[ordinal] = datum;
-    }
-    const old = writer.encoder.encode(before);
-    const fresh = writer.encoder.encode(after);
-    const kept = new Map(old.map((entry) => [textKey(entry.key), entry.value]));
-    const added = fresh.filter((entry) => !kept.has(textKey(entry.key)));
-    this.#assertNew(writer, added, new Set());
-    const freshKeys = new Set(fresh.map((entry) => textKey(entry.key)));
-    this.#host.write(table, (batch) => {
-      for (const entry of old) if (!freshKeys.has(textKey(entry.key))) batch.add(entry.key, TOMBSTONE);
-      for (const entry of fresh) {
-        const unchanged = kept.get(textKey(entry.key));
-        if (unchanged === undefined || Buffer.compare(unchanged, entry.value) !== 0) batch.add(entry.key, entry.value);
+  upsert(table: Table, rows: Iterable<Row>, given?: readonly number[]): number {
+    const { current, writes } = this.#writes(table);
+    const { columns, primaryIndex } = writes.schema;
+    const key = primaryIndex.keyColumnIds.map((id) => columns.findIndex((column) => column.id === id));
+    const seen = new Set<string>();
+    for (const row of rows) {
+      const rowKey = writes.keyOf(row);
+      if (seen.has(rowKey)) {
+        throw new SpanvaultError(
+          'SV_CONSTRAINT',
+          'UPSERT or INSERT...ON CONFLICT command cannot affect row a second time',
+        );
       }
-    });
-    return 1;
+      seen.add(rowKey);
+      const before = this.#matching(current, writes.schema, valuesAt(row, key)).next().value ?? undefined;
+      if (before !== undefined) writes.remove(before);
+      writes.add(before === undefined || given === undefined ? row : replaced(before, row, given));
+    }
+    this.#commit(current, writes);
+    return seen.size;
   }
 
-  /** Deletes one row and returns the number of rows deleted. */
-  remove(table: Table, key: readonly Datum[]): number {
-    const writer = this.#writer(table);
-    const row = this.#one(writer.schema, table, key);
-    if (row === undefined) return 0;
-    this.#host.write(table, (batch) => {
-      for (const entry of writer.encoder.encode(row)) batch.add(entry.key, TOMBSTONE);
+  /**
+   * Gives the rows whose primary key begins with `key` other values, all of them in one transaction, and returns their number.
+   * @throws SpanvaultError SV_CONSTRAINT, SV_UNDEFINED for an unknown column, SV_LIMIT
+   */
+  update(table: Table, key: readonly Datum[], changes: ReadonlyMap<string, Datum>): number {
+    const { current, writes } = this.#writes(table);
+    const ordinals = [...changes].map(([name, datum]) => {
+      const ordinal = writes.schema.columns.findIndex((column) => column.name === name);
+      if (ordinal < 0) throw new SpanvaultError('SV_UNDEFINED', `column ${JSON.stringify(name)} does not exist`);
+      return { ordinal, datum };
     });
-    return 1;
+    let count = 0;
+    for (const before of this.#matching(current, writes.schema, key)) {
+      const after: Row = [...before];
+      for (const { ordinal, datum } of ordinals) after[ordinal] = datum;
+      writes.remove(before);
+      writes.add(after);
+      count++;
+    }
+    if (count > 0) this.#commit(current, writes);
+    return count;
+  }
+
+  /** Deletes the rows whose primary key begins with `key` in one transaction and returns their number. */
+  remove(table: Table, key: readonly Datum[]): number {
+    const { current, writes } = this.#writes(table);
+    let count = 0;
+    for (const row of this.#matching(current, writes.schema, key)) {
+      writes.remove(row);
+      count++;
+    }
+    if (count > 0) this.#commit(current, writes);
+    return count;
   }
 
   /** Rows in primary-key order; every yield gives the event loop a turn after a batch. */
@@ -132,7 +147,7 @@ export class TableAccess {
     const schema = tableSchema(this.#host.catalogAt(asOf), table);
     const span = options.key === undefined ? primarySpan(table) : prefixSpan(keyPrefix(schema, table, options.key));
     let left = options.limit ?? Number.POSITIVE_INFINITY;
-    for (const rows of this.#batches(schema, schema.primaryIndex, span, asOf)) {
+    for (const rows of scanRows(this.#host.store, schema, schema.primaryIndex, span, asOf)) {
       for (const row of rows) {
         if (left-- <= 0) return;
         yield row;
@@ -148,7 +163,7 @@ export class TableAccess {
     const result: IndexFingerprint[] = [];
     for (const index of fingerprintIndexes(schema)) {
       const fingerprint = new Fingerprint(schema, index);
-      for (const rows of this.#batches(schema, index, indexSpan(table, index), asOf)) {
+      for (const rows of scanRows(this.#host.store, schema, index, indexSpan(table, index), asOf)) {
         for (const row of rows) fingerprint.add(row);
         await new Promise(setImmediate);
       }
@@ -157,79 +172,40 @@ export class TableAccess {
     return result;
   }
 
-  #writer(table: Table): TableWriter {
-    const schema = tableSchema(this.#host.catalogAt(this.#host.now()), table);
-    const unique = [schema.primaryIndex, ...schema.indexes.filter((index) => index.unique)];
-    return {
-      schema,
-      encoder: new RowEncoder(schema),
-      unique: unique.map((index) => ({ name: index.name, prefix: indexPrefix(table.id, index.id) })),
-    };
+  /** The newest version of the table, whose indexes may be others than those of `table`. */
+  #writes(table: Table): { readonly current: Table; readonly writes: RowWrites } {
+    const catalog = this.#host.catalogAt(this.#host.now());
+    const current = catalog.tableById(table.id);
+    if (current === undefined || current.state !== 'public')
+      throw new SpanvaultError('SV_UNDEFINED', `relation ${JSON.stringify(table.name)} does not exist`);
+    return { current, writes: new RowWrites(current, tableSchema(catalog, current)) };
   }
 
-  /** Refuses entries of unique indexes whose key is taken, in the store or by a row before it. */
-  #assertNew(writer: TableWriter, entries: readonly RowEntry[], seen: Set<string>): void {
-    const now = this.#host.now();
-    for (const { key } of entries) {
-      const index = writer.unique.find(({ prefix }) => hasPrefix(key, prefix));
-      if (index === undefined) continue;
-      const live = this.#host.store.get(key, now);
-      if ((live !== undefined && live.value.length > 0) || seen.has(textKey(key))) {
-        throw new SpanvaultError(
-          'SV_CONSTRAINT',
-          `duplicate key value violates unique constraint ${JSON.stringify(index.name)}`,
-        );
-      }
-      seen.add(textKey(key));
-    }
+  #commit(table: Table, writes: RowWrites): void {
+    writes.check(this.#host.store, this.#host.now());
+    this.#host.write(table, (batch) => writes.fill(batch));
   }
 
-  #one(schema: TableSchema, table: Table, key: readonly Datum[]): Row | undefined {
-    if (key.length !== schema.primaryIndex.keyColumnIds.length) {
-      throw new SpanvaultError('SV_NOT_SUPPORTED', `rows of ${table.name} are found by their whole primary key only`);
-    }
-    const span = prefixSpan(keyPrefix(schema, table, key));
-    for (const rows of this.#batches(schema, schema.primaryIndex, span, this.#host.now())) {
-      for (const row of rows) return row;
-    }
-    return undefined;
-  }
-
-  *#batches(schema: TableSchema, index: IndexSchema, span: Span, asOf: Timestamp): Generator<Row[], void, undefined> {
-    const decoder = new RowDecoder(schema, index);
-    const scan = this.#host.store.scan({
-      startKey: span.key,
-      endKey: span.endKey,
-      asOf,
-      after: null,
-      mode: 'latest',
-      dropTombstones: true,
-    });
-    try {
-      let bytes = new Uint8Array(BATCH_BYTES);
-      const offsets = new Uint32Array(2 * BATCH_ENTRIES + 1);
-      for (;;) {
-        const step = scan.next(bytes, offsets);
-        if (step.kind === 'done') break;
-        if (step.kind === 'grow') bytes = new Uint8Array(step.bytes);
-        else yield decoder.decode({ bytes: bytes.slice(0, step.bytesUsed), offsets, count: step.count });
-      }
-      yield decoder.finish();
-    } finally {
-      scan.close();
+  *#matching(table: Table, schema: TableSchema, key: readonly Datum[]): Generator<Row, void, undefined> {
+    const span = key.length === 0 ? primarySpan(table) : prefixSpan(keyPrefix(schema, table, key));
+    let count = 0;
+    for (const rows of scanRows(this.#host.store, schema, schema.primaryIndex, span, this.#host.now())) {
+      count += rows.length;
+      if (count > CHANGED_ROWS_MAX)
+        throw new SpanvaultError('SV_LIMIT', `a change of more than ${CHANGED_ROWS_MAX} rows is beyond one statement`);
+      yield* rows;
     }
   }
 }
 
-interface TableWriter {
-  readonly schema: TableSchema;
-  readonly encoder: RowEncoder;
-  /** Unique indexes with the prefix of their keys. */
-  readonly unique: readonly { readonly name: string; readonly prefix: Uint8Array }[];
+function valuesAt(row: Row, ordinals: readonly number[]): Datum[] {
+  return ordinals.map((ordinal) => row[ordinal] ?? null);
 }
 
-function textKey(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+function replaced(before: Row, row: Row, ordinals: readonly number[]): Row {
+  const after: Row = [...before];
+  for (const ordinal of ordinals) after[ordinal] = row[ordinal] ?? null;
+  return after;
 }
 
 function primarySpan(table: Table): Span {

@@ -1,0 +1,206 @@
+import { randomBytes } from 'node:crypto';
+import { throwIfAborted } from '../fault/index.js';
+import type {
+  CallOptions,
+  ExternalStorage,
+  ListedObject,
+  ListOptions,
+  ObjectWriter,
+  ReadOptions,
+  ReadResult,
+  WriteOptions,
+} from './contract.js';
+import { compareNames } from './names.js';
+
+/** Operations of the contract; each part of a part-wise write is one, and each page of a listing. */
+export type StorageOperation = 'read' | 'size' | 'write' | 'create' | 'part' | 'finish' | 'list' | 'delete';
+
+/** One call on its way to a driver. */
+export interface StorageCall {
+  readonly operation: StorageOperation;
+  /** Object, or prefix of a listing. */
+  readonly name: string;
+  /** Bytes of object content that it sends. */
+  readonly sentBytes: number;
+  /** Bytes that it is likely to receive, where its caller says so; else 0. */
+  readonly expectedBytes: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What came back, and how many bytes of object content with it. */
+export interface CallResult<T> {
+  readonly value: T;
+  readonly receivedBytes: number;
+}
+
+/**
+ * Something done around every call: counting, repeating, delaying, printing. `next` makes the call; it may be made again
+ * after a failure whose `retry` is backoff, and stops when the signal it is given fires.
+ */
+export type CallLayer = <T>(
+  call: StorageCall,
+  next: (signal: AbortSignal | undefined) => Promise<CallResult<T>>,
+) => Promise<CallResult<T>>;
+
+/** Names fetched per call of a listing. */
+const LIST_PAGE = 1000;
+
+/** The same storage with `layers` around its calls, the first one outermost. */
+export function withLayers(storage: ExternalStorage, layers: readonly CallLayer[]): ExternalStorage {
+  return layers.length === 0 ? storage : new LayeredStorage(storage, layers);
+}
+
+class LayeredStorage implements ExternalStorage {
+  readonly display: string;
+  readonly #inner: ExternalStorage;
+  readonly #layers: readonly CallLayer[];
+
+  constructor(inner: ExternalStorage, layers: readonly CallLayer[]) {
+    this.display = inner.display;
+    this.#inner = inner;
+    this.#layers = layers;
+  }
+
+  read(name: string, options: ReadOptions = {}): Promise<ReadResult> {
+    return this.#call(
+      'read',
+      name,
+      options.signal,
+      async (signal) => {
+        const value = await this.#inner.read(name, { ...options, ...signalOf(signal) });
+        return { value, receivedBytes: value.bytes.length };
+      },
+      { expectedBytes: options.length ?? 0 },
+    );
+  }
+
+  size(name: string, options: CallOptions = {}): Promise<number> {
+    return this.#call('size', name, options.signal, async (signal) =>
+      nothingBut(await this.#inner.size(name, signalOf(signal))),
+    );
+  }
+
+  write(name: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
+    const fixed = { ...options, writeId: newWriteId() };
+    const work = async (signal: AbortSignal | undefined) =>
+      nothingBut(await this.#inner.write(name, bytes, { ...fixed, ...signalOf(signal) }));
+    return this.#call('write', name, options.signal, work, { sentBytes: bytes.length });
+  }
+
+  async create(name: string, options: WriteOptions = {}): Promise<ObjectWriter> {
+    const { signal } = options;
+    // The writer keeps its caller's signal, not that of the one call that opened it.
+    const writer = await this.#call('create', name, signal, async () =>
+      nothingBut(await this.#inner.create(name, { ...options, writeId: newWriteId() })),
+    );
+    return {
+      write: (part) =>
+        this.#call('part', name, signal, async (own) => nothingBut(await writer.write(part, signalOf(own))), {
+          sentBytes: part.length,
+        }),
+      finish: (expectedBytes) =>
+        this.#call('finish', name, signal, async (own) =>
+          nothingBut(await writer.finish(expectedBytes, signalOf(own))),
+        ),
+      abort: () => writer.abort(),
+    };
+  }
+
+  async *list(prefix: string, options: ListOptions = {}): AsyncIterable<ListedObject> {
+    let names: AsyncIterator<ListedObject> | undefined;
+    let last = options.after;
+    try {
+      for (;;) {
+        const page = await this.#call('list', prefix, options.signal, async (signal) => {
+          // After a failure the listing begins anew behind the last name that was passed on.
+          names ??= this.#inner
+            .list(prefix, { ...options, ...signalOf(options.signal), ...(last === undefined ? {} : { after: last }) })
+            [Symbol.asyncIterator]();
+          try {
+            return { value: await pageOf(names, last, signal), receivedBytes: 0 };
+          } catch (error) {
+            names = undefined;
+            throw error;
+          }
+        });
+        yield* page.objects;
+        last = page.objects.at(-1)?.name ?? last;
+        if (page.done) return;
+      }
+    } finally {
+      await names?.return?.();
+    }
+  }
+
+  delete(name: string, options: CallOptions = {}): Promise<void> {
+    return this.#call('delete', name, options.signal, async (signal) =>
+      nothingBut(await this.#inner.delete(name, signalOf(signal))),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  async #call<T>(
+    operation: StorageOperation,
+    name: string,
+    signal: AbortSignal | undefined,
+    work: (signal: AbortSignal | undefined) => Promise<CallResult<T>>,
+    bytes: { readonly sentBytes?: number; readonly expectedBytes?: number } = {},
+  ): Promise<T> {
+    const call: StorageCall = { operation, name, sentBytes: 0, expectedBytes: 0, ...bytes, signal };
+    const run = (index: number, own: AbortSignal | undefined): Promise<CallResult<T>> => {
+      const layer = this.#layers[index];
+      return layer === undefined ? work(own) : layer({ ...call, signal: own }, (inner) => run(index + 1, inner));
+    };
+    return (await run(0, signal)).value;
+  }
+}
+
+interface ListPage {
+  readonly objects: readonly ListedObject[];
+  readonly done: boolean;
+}
+
+/** Up to a page of names behind `after`; leaves `names` alone as soon as the signal fires. */
+async function pageOf(
+  names: AsyncIterator<ListedObject>,
+  after: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ListPage> {
+  const objects: ListedObject[] = [];
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal?.reason);
+  });
+  aborted.catch(() => undefined);
+  signal?.addEventListener('abort', stop);
+  try {
+    while (objects.length < LIST_PAGE) {
+      throwIfAborted(signal);
+      const next = await Promise.race([names.next(), aborted]);
+      if (next.done === true) return { objects, done: true };
+      if (after === undefined || compareNames(next.value.name, after) > 0) objects.push(next.value);
+    }
+    return { objects, done: false };
+  } catch (error) {
+    throwIfAborted(signal);
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+function nothingBut<T>(value: T): CallResult<T> {
+  return { value, receivedBytes: 0 };
+}
+
+function signalOf(signal: AbortSignal | undefined): CallOptions {
+  return signal === undefined ? {} : { signal };
+}
+
+/** Tells one write from every other, and stays the same when the call is repeated. */
+function newWriteId(): string {
+  return randomBytes(12).toString('hex');
+}
