@@ -6,6 +6,7 @@ import {
   isEmptyTimestamp,
   overlaps,
   printSpan,
+  printStart,
   printTimestamp,
   type Span,
   type Timestamp,
@@ -66,7 +67,7 @@ export function checkGarbage(window: LayerWindow, ranges: readonly RangeInfo[]):
     if (!isEmptyTimestamp(startTime) && compareTimestamps(startTime, gcThreshold) < 0) {
       throw new SpanvaultError(
         'SV_COVERAGE',
-        `protected ts verification error: range r${rangeId} span: ${printSpan(span)} has its GC threshold at ${printTimestamp(gcThreshold)}, after the end of the previous backup at ${printTimestamp(startTime)}`,
+        `protected ts verification error: range r${rangeId}, range span: ${printStart(span)} has its GC threshold at ${printTimestamp(gcThreshold)}, after the end of the previous backup at ${printTimestamp(startTime)}`,
         {
           details: { range: rangeId },
           hint: 'versions that this incremental backup needs were collected: take a full backup, and raise gc.ttlseconds above the time between backups',

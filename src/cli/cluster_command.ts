@@ -15,9 +15,11 @@ import { printCount } from './quantities.js';
 import { type Format, renderResult } from './render.js';
 import { printNotices } from './statement_runner.js';
 
-/** `spanvault cluster init | add-node | nodes`. */
+/** `spanvault cluster init | add-node | nodes | gc | protected`. */
 export function addClusterCommand(program: Command, context: Context): void {
-  const cluster = program.command('cluster').description('make an embedded cluster, add nodes, list them');
+  const cluster = program
+    .command('cluster')
+    .description('make an embedded cluster, add and list nodes, collect garbage');
   withExamples(cluster, 'spanvault cluster init ./c1 --node region=us-east,az=a --node region=us-west,az=a');
 
   const init = cluster
@@ -56,6 +58,41 @@ export function addClusterCommand(program: Command, context: Context): void {
       printNodes(context, await context.host.nodes(clusterDirectory(context, options)), options.format),
     );
   withExamples(nodes, 'spanvault cluster nodes --cluster ./c1');
+  addGarbageCommands(cluster, context);
+}
+
+function addGarbageCommands(cluster: Command, context: Context): void {
+  const gc = withFormat(withDirectory(cluster.command('gc')))
+    .description('erase versions older than gc.ttlseconds that a newer one hides; protected times stay readable')
+    .action(async (options: ClusterOptions & { readonly format: Format }) => {
+      const done = await context.host.collectGarbage(clusterDirectory(context, options));
+      const columns = ['versions', 'bytes', 'bytes_visited', 'protected_times'];
+      const numbers = [done.versions, done.bytes, done.bytesVisited, done.protectedTimes];
+      await print(context, columns, true, [numbers.map(String)], options.format);
+    });
+  withExamples(gc, 'spanvault cluster gc --cluster ./c1');
+
+  const kept = withFormat(withDirectory(cluster.command('protected')))
+    .description('list the times that garbage collection leaves readable, oldest first, or release one')
+    .option('--release <id>', 'let a time go')
+    .action(async (options: ClusterOptions & { readonly format: Format; readonly release?: string }) => {
+      const directory = clusterDirectory(context, options);
+      if (options.release !== undefined) await context.host.releaseTimestamp(directory, options.release);
+      const rows = (await context.host.protectedTimestamps(directory)).map(({ id, time, what }) => [id, time, what]);
+      await print(context, ['id', 'time', 'what'], false, rows, options.format);
+    });
+  withExamples(kept, 'spanvault cluster protected --cluster ./c1');
+}
+
+async function print(
+  context: Context,
+  columns: readonly string[],
+  numeric: boolean,
+  rows: readonly (readonly string[])[],
+  format: Format,
+): Promise<void> {
+  const result = { columns: columns.map((name) => ({ name, numeric })), rows, tag: 'CLUSTER', notices: [] };
+  for await (const text of renderResult(result, format)) await write(context.io.stdout, text);
 }
 
 /** `spanvault workload init`. */

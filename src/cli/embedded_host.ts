@@ -1,5 +1,5 @@
 import { type ClusterNode, initCluster, openCluster, workloadInit } from '../cluster/index.js';
-import { parseLocality, printLocality } from '../keys/index.js';
+import { parseLocality, printLocality, printTimestamp } from '../keys/index.js';
 import { type Engine, openEngine } from '../statements/index.js';
 import type { EngineSettings, Host, LoadedWorkload, ShownNode, Workload } from './host.js';
 import { printBytes } from './quantities.js';
@@ -31,6 +31,35 @@ export const embeddedHost: Host = {
     const cluster = await openCluster(directory, { readOnly: true });
     try {
       return cluster.nodes().map(shownNode);
+    } finally {
+      await cluster.close();
+    }
+  },
+
+  async collectGarbage(directory) {
+    const cluster = await openCluster(directory);
+    try {
+      const { versions, bytes, bytesVisited } = await cluster.collectGarbage();
+      return { versions, bytes, bytesVisited, protectedTimes: cluster.protectedTimestamps().length };
+    } finally {
+      await cluster.close();
+    }
+  },
+
+  async protectedTimestamps(directory) {
+    const cluster = await openCluster(directory, { readOnly: true });
+    try {
+      const all = cluster.protectedTimestamps();
+      return all.map(({ id, time, what }) => ({ id, time: printTimestamp(time), what }));
+    } finally {
+      await cluster.close();
+    }
+  },
+
+  async releaseTimestamp(directory, id) {
+    const cluster = await openCluster(directory);
+    try {
+      cluster.releaseTimestamp(id);
     } finally {
       await cluster.close();
     }

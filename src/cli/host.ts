@@ -20,6 +20,21 @@ export interface LoadedWorkload {
   readonly tables: readonly { readonly name: string; readonly rows: number }[];
 }
 
+/** What a garbage collection did, and what held it back. */
+export interface ShownGarbage {
+  readonly versions: number;
+  readonly bytes: number;
+  readonly bytesVisited: number;
+  readonly protectedTimes: number;
+}
+
+/** A protected timestamp as `cluster protected` prints it. */
+export interface ShownProtection {
+  readonly id: string;
+  readonly time: string;
+  readonly what: string;
+}
+
 /** What commands need of a store, so that tests can give another one. Every method fails with a SpanvaultError. */
 export interface Host {
   /** @throws SV_EXISTS when the directory holds a cluster already */
@@ -30,6 +45,11 @@ export interface Host {
     locality: string,
   ): Promise<{ readonly node: ShownNode; readonly notices: readonly string[] }>;
   nodes(directory: string): Promise<readonly ShownNode[]>;
+  /** Collects all that is due. */
+  collectGarbage(directory: string): Promise<ShownGarbage>;
+  protectedTimestamps(directory: string): Promise<readonly ShownProtection[]>;
+  /** @throws SV_UNDEFINED when there is none with that id */
+  releaseTimestamp(directory: string, id: string): Promise<void>;
   loadWorkload(directory: string, workload: Workload, rows: number | undefined): Promise<LoadedWorkload>;
   openEngine(directory: string, settings: EngineSettings): Promise<Engine>;
 }

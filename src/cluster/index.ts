@@ -6,9 +6,11 @@
 export type * from './contract.js';
 export type { DropBehaviour } from './embedded/catalog_store.js';
 export { EmbeddedCluster, printClusterId } from './embedded/cluster.js';
+export type { GarbageReport } from './embedded/collect.js';
 export type { ClusterNode, NodeStatus } from './embedded/nodes.js';
 export { type InitOptions, initCluster, type OpenOptions, openCluster } from './embedded/open.js';
 export type { RebalanceReport } from './embedded/placement.js';
+export type { ProtectedTimestamp } from './embedded/protected.js';
 export type { IndexFingerprint, SelectOptions, TableAccess } from './embedded/table_access.js';
 export {
   type WorkloadFacts,

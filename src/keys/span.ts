@@ -1,4 +1,6 @@
+import { isSpanvaultError } from '../fault/index.js';
 import { compareBytes, equalBytes, printKey } from './bytes.js';
+import { decodeUvarintAscending } from './ordered.js';
 
 /** Half-open key range [key, endKey). */
 export interface Span {
@@ -61,6 +63,20 @@ export function subtractSpans(spans: readonly Span[], removed: readonly Span[]):
 
 export function equalSpans(a: Span, b: Span): boolean {
   return equalBytes(a.key, b.key) && equalBytes(a.endKey, b.endKey);
+}
+
+/** Where a span begins, as CockroachDB prints ranges: `/Table/771`, `/Table/771/2`; other keys as bytes. */
+export function printStart({ key }: Span): string {
+  if (key.length === 0) return '/Min';
+  try {
+    const table = decodeUvarintAscending(key);
+    if (table.offset === key.length) return `/Table/${table.value}`;
+    const index = decodeUvarintAscending(key, table.offset);
+    return index.offset === key.length ? `/Table/${table.value}/${index.value}` : printKey(key);
+  } catch (error) {
+    if (isSpanvaultError(error)) return printKey(key);
+    throw error;
+  }
 }
 
 /** A span for messages. */

@@ -171,7 +171,12 @@ describe('the catalog', () => {
     expect(await rows()).toHaveLength(1);
     await release();
     await cluster.dropTables([tables[2]!]);
-    expect(await rows()).toHaveLength(0);
+    await expect(rows()).rejects.toMatchObject({
+      code: 'SV_COVERAGE',
+      message: expect.stringMatching(
+        /^batch timestamp \d+\.\d{9},\d+ must be after replica GC threshold \d+\.\d{9},\d+$/,
+      ),
+    });
   });
 
   test('refuses names that are taken and drops that others depend on', async () => {

@@ -12,7 +12,7 @@ import type { Timestamp } from '../../keys/index.js';
 import { type BackfillOptions, backfillIndex } from './backfill.js';
 import { assertUserObject, type CatalogChange } from './catalog_store.js';
 import type { ClusterCore } from './core.js';
-import { collectGarbage, garbageRecords } from './garbage.js';
+import { collectDropped, garbageRecords } from './garbage.js';
 import { closedJournal, journalRecord, rollbackJournal } from './journal.js';
 import { packPairs } from './packed_batch.js';
 import type { MetaPut } from './store.js';
@@ -59,7 +59,7 @@ export class CatalogChanges {
     const garbage = garbageRecords(change.dropped, core, time);
     core.write(packPairs([...change.pairs, ...pairs], time), { meta: [...change.meta, ...garbage, ...meta] });
     core.reconcile({ balance: true });
-    if (change.dropped.tables.length + change.dropped.indexes.length > 0) collectGarbage(core);
+    if (change.dropped.tables.length + change.dropped.indexes.length > 0) collectDropped(core);
   }
 
   /** Runs a change when those before it have ended, whatever became of them. */

@@ -21,11 +21,13 @@ import type { StorageSettings } from '../../storage/index.js';
 import type { RangeInfo } from '../contract.js';
 import { CatalogChanges } from './catalog_changes.js';
 import type { DropBehaviour } from './catalog_store.js';
+import { collectGarbage, type GarbageReport } from './collect.js';
 import { ConnectionStore } from './connections.js';
 import type { ClusterCore } from './core.js';
 import type { ClusterNode, NodeStatus } from './nodes.js';
 import { packPairs } from './packed_batch.js';
 import type { RebalanceReport } from './placement.js';
+import { type ProtectedTimestamp, protectedTimestamps, protectTimestamp, releaseTimestamp } from './protected.js';
 import { SchemaChanges } from './schema_changes.js';
 import { EmbeddedSink } from './sink.js';
 import { EmbeddedSource, rangeInfos } from './source.js';
@@ -179,6 +181,29 @@ export class EmbeddedCluster {
   /** @throws SpanvaultError SV_UNDEFINED, SV_CONSTRAINT under 'restrict' when the database is not empty */
   dropDatabase(name: string, behaviour: DropBehaviour = null): Promise<void> {
     return this.schema.dropDatabase(name, behaviour);
+  }
+
+  /** Collects versions that no read within gc.ttlseconds, or at a protected time, can see; in steps that let others work. */
+  async collectGarbage(): Promise<GarbageReport> {
+    return collectGarbage(this.core);
+  }
+
+  /**
+   * Keeps a time readable over restarts, and incremental backups from it possible, until it is released.
+   * @throws SpanvaultError SV_COVERAGE `protected ts verification error …` when garbage collection was faster
+   */
+  protectTimestamp(protection: Omit<ProtectedTimestamp, 'id'>): ProtectedTimestamp {
+    return protectTimestamp(this.core, protection);
+  }
+
+  /** @throws SpanvaultError SV_UNDEFINED */
+  releaseTimestamp(id: string): void {
+    releaseTimestamp(this.core, id);
+  }
+
+  /** Times that are protected, oldest first; those of running operations are not among them. */
+  protectedTimestamps(): ProtectedTimestamp[] {
+    return protectedTimestamps(this.core);
   }
 
   /** SHOW ZONE CONFIGURATIONS. */

@@ -1,7 +1,7 @@
 import { dataIndexes, indexPrefix, prefixSpan, type Table, tableSpan } from '../../catalog/index.js';
-import type { Span, Timestamp } from '../../keys/index.js';
+import { compareTimestamps, type Span, type Timestamp } from '../../keys/index.js';
 import type { ClusterCore } from './core.js';
-import { oldestProtected } from './source.js';
+import { allProtected, oldestProtected } from './protected.js';
 import type { MetaPut } from './store.js';
 
 /*
@@ -10,6 +10,8 @@ import type { MetaPut } from './store.js';
  */
 
 const GARBAGE_PREFIX = 'garbage/';
+
+const MAX_LOGICAL = 2 ** 31 - 1;
 
 interface GarbageRecord {
   readonly tableId: number;
@@ -47,15 +49,25 @@ function spanOf({ tableId, indexId }: { readonly tableId: number; readonly index
   return indexId === undefined ? tableSpan(tableId) : prefixSpan(indexPrefix(tableId, indexId));
 }
 
-/** Erases what is due. */
-export function collectGarbage(core: ClusterCore): void {
+/** Spans of what was dropped and is not erased yet. */
+export function droppedSpans(core: ClusterCore): Span[] {
+  return core.store.metaList<GarbageRecord>(GARBAGE_PREFIX).map(({ value }) => spanOf(value));
+}
+
+/** Erases what is due; reads of the time before it was dropped are refused from then on. */
+export function collectDropped(core: ClusterCore): void {
   const now = core.now().wall;
-  const needed = oldestProtected(core);
+  const protections = allProtected(core);
   for (const { key, value } of core.store.metaList<GarbageRecord>(GARBAGE_PREFIX)) {
-    const droppedAt = BigInt(value.droppedAt);
-    if (now < droppedAt + BigInt(value.ttlSeconds) * 1_000_000_000n || (needed !== undefined && needed < droppedAt))
-      continue;
-    if (!isLive(core, value)) core.store.erase(spanOf(value));
+    // The last time at which it may have been there: the record has no logical part.
+    const droppedAt: Timestamp = { wall: BigInt(value.droppedAt), logical: MAX_LOGICAL };
+    const needed = oldestProtected(protections, spanOf(value));
+    if (now < droppedAt.wall + BigInt(value.ttlSeconds) * 1_000_000_000n) continue;
+    if (needed !== undefined && compareTimestamps(needed, droppedAt) < 0) continue;
+    if (!isLive(core, value)) {
+      core.store.raiseThreshold(spanOf(value), droppedAt);
+      core.store.erase(spanOf(value));
+    }
     core.store.commit({ meta: [{ key, value: undefined }] });
   }
 }

@@ -37,7 +37,7 @@ export function scopeHistory(
   const tables = kept.flatMap(({ descriptor }) =>
     descriptor?.kind === 'table' && descriptor.state === 'public' ? [descriptor as Table] : [],
   );
-  return { changes, spans: indexSpans(tables), knownSince: EMPTY_TIMESTAMP };
+  return { changes, spans: indexSpans(tables), knownSince: store.threshold(DESCRIPTOR_SPAN) ?? EMPTY_TIMESTAMP };
 }
 
 interface Version extends DescriptorVersion {

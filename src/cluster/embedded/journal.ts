@@ -38,6 +38,11 @@ export function rollbackAll(core: ClusterCore): string[] {
   });
 }
 
+/** Spans of bulk writes that are not published yet. */
+export function unpublishedSpans(core: ClusterCore): Span[] {
+  return core.store.metaList<JournalRecord>(JOURNAL_PREFIX).flatMap(({ value }) => spansOf(value));
+}
+
 function spansOf(record: JournalRecord): Span[] {
   return record.spans.map(([key, endKey]) => ({ key: fromHex(key), endKey: fromHex(endKey) }));
 }

@@ -6,16 +6,16 @@ import { SpanvaultError } from '../../fault/index.js';
 import { fromHex, type Locality } from '../../keys/index.js';
 import { CatalogStore, DEFAULT_DATABASES } from './catalog_store.js';
 import { EmbeddedCluster } from './cluster.js';
+import { collectGarbage } from './collect.js';
 import { ClusterCore } from './core.js';
 import { putDescriptor } from './descriptor_rows.js';
-import { collectGarbage } from './garbage.js';
 import { HybridClock } from './hlc.js';
 import { rollbackAll } from './journal.js';
 import { lockDirectory } from './lock.js';
 import { type ClusterNode, NodeRegistry, nodeRecord } from './nodes.js';
 import { packPairs } from './packed_batch.js';
+import { forgetRunning } from './protected.js';
 import { firstRange, RangeRegistry } from './ranges.js';
-import { forgetProtected } from './source.js';
 import { DEFAULT_MAP_BYTES, EmbeddedStore } from './store.js';
 import { systemEntries } from './system_rows.js';
 import { ZoneStore } from './zone_store.js';
@@ -27,7 +27,12 @@ interface ClusterRecord {
   readonly format: number;
   /** Hexadecimal, 16 bytes. */
   readonly clusterId: string;
+  /** Wall nanoseconds; absent in clusters that are older than this field. */
+  readonly createdAt?: string;
 }
+
+/** Opening collects garbage, but not for long, and not all the time: a command line opens a cluster for every command. */
+const GARBAGE_AT_OPEN = { budgetMs: 100, atLeast: 0.1 };
 
 export interface InitOptions {
   /** One locality per node; node ids count from 1. */
@@ -81,7 +86,11 @@ async function writeNewCluster(store: EmbeddedStore, localities: readonly Locali
   const system = systemDescriptors(time);
   const databases = DEFAULT_DATABASES.map(({ name, id }) => buildDatabase(name, id, time));
   const pairs = [...[...system, ...databases].flatMap(putDescriptor), ...systemEntries(Catalog.decode(system), time)];
-  const record: ClusterRecord = { format: FORMAT, clusterId: randomBytes(16).toString('hex') };
+  const record: ClusterRecord = {
+    format: FORMAT,
+    clusterId: randomBytes(16).toString('hex'),
+    createdAt: time.wall.toString(),
+  };
   const nodes = localities.map((locality, index): ClusterNode => ({ nodeId: index + 1, locality, status: 'live' }));
   const tiers = new Set(localities.filter((one) => one.length > 0).map((one) => one.map(({ key }) => key).join(',')));
   if (tiers.size > 1) {
@@ -146,8 +155,8 @@ async function openStore(root: string, store: EmbeddedStore, release: () => void
   const recovered = store.readOnly ? [] : rollbackAll(core);
   if (!store.readOnly) {
     store.beginChanges(core.now());
-    forgetProtected(core);
-    collectGarbage(core);
+    forgetRunning(core);
+    await collectGarbage(core, { ...GARBAGE_AT_OPEN, since: BigInt(record.createdAt ?? '0') });
     core.reconcile({ balance: true });
   }
   return new EmbeddedCluster(root, fromHex(record.clusterId), core, recovered, release);

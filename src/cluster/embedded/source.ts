@@ -1,13 +1,18 @@
-import { randomUUID } from 'node:crypto';
 import { type CatalogTargets, indexSpans, resolveTargets } from '../../catalog/index.js';
-import { isEmptyTimestamp, mergeSpans, type Span, type Timestamp } from '../../keys/index.js';
+import {
+  compareTimestamps,
+  intersectSpans,
+  isEmptyTimestamp,
+  mergeSpans,
+  type Span,
+  type Timestamp,
+} from '../../keys/index.js';
 import type { BackupScope, NodeInfo, RangeInfo, RangeSource, ScopeHistory, Targets, WorkerHalf } from '../contract.js';
 import type { ClusterCore } from './core.js';
 import { scopeHistory } from './history.js';
 import { wantedLocalityAt } from './placement.js';
+import { protectRunning, releaseRunning } from './protected.js';
 import type { StoreAddress } from './scan_worker.js';
-
-const PROTECT_PREFIX = 'protect/';
 
 /** The embedded cluster as a backup sees it. */
 export class EmbeddedSource implements RangeSource {
@@ -66,9 +71,8 @@ export class EmbeddedSource implements RangeSource {
   async protect(ts: Timestamp): Promise<() => Promise<void>> {
     this.#core.store.cutChanges();
     if (this.#core.store.readOnly) return async () => undefined;
-    const key = `${PROTECT_PREFIX}${randomUUID()}`;
-    this.#core.store.commit({ meta: [{ key, value: { wall: ts.wall.toString(), logical: ts.logical } }] });
-    return async () => this.#core.store.commit({ meta: [{ key, value: undefined }] });
+    const key = protectRunning(this.#core, ts);
+    return async () => releaseRunning(this.#core, key);
   }
 }
 
@@ -87,21 +91,18 @@ export function rangeInfos(core: ClusterCore, spans: readonly Span[]): RangeInfo
     leaseholder,
     wantedLocality: wantedLocalityAt(rules, span.key),
     approximateBytes: bytes,
+    ...thresholdIn(core, span, spans),
   }));
 }
 
-/** The oldest time that a running operation needs; undefined when there is none. */
-export function oldestProtected(core: ClusterCore): bigint | undefined {
-  let oldest: bigint | undefined;
-  for (const { value } of core.store.metaList<{ readonly wall: string }>(PROTECT_PREFIX)) {
-    const wall = BigInt(value.wall);
-    if (oldest === undefined || wall < oldest) oldest = wall;
+/** The threshold of what was asked for in a range: its neighbours in the range may have another. */
+function thresholdIn(core: ClusterCore, range: Span, spans: readonly Span[]): Pick<RangeInfo, 'gcThreshold'> {
+  let newest: Timestamp | undefined;
+  for (const span of spans) {
+    const part = intersectSpans(range, span);
+    const threshold = part && core.store.threshold(part);
+    if (threshold !== undefined && (newest === undefined || compareTimestamps(threshold, newest) > 0))
+      newest = threshold;
   }
-  return oldest;
-}
-
-/** Removes records of operations that died with their process. */
-export function forgetProtected(core: ClusterCore): void {
-  const meta = core.store.metaList<unknown>(PROTECT_PREFIX).map(({ key }) => ({ key, value: undefined }));
-  if (meta.length > 0) core.store.commit({ meta });
+  return newest === undefined ? {} : { gcThreshold: newest };
 }

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpanvaultError } from '../../fault/index.js';
 import { printKey, type Span, type Timestamp } from '../../keys/index.js';
-import type { Batch, NativeScan, NativeScanOptions, SpanStats } from '../../native/contract.js';
+import type { Batch, NativeCollected, NativeScan, NativeScanOptions, SpanStats } from '../../native/contract.js';
 import { native } from '../../native/index.js';
 
 /**
@@ -113,6 +113,29 @@ export class EmbeddedStore {
   /** Lets a window that begins now read nothing of the change index that is older. */
   cutChanges(): void {
     native.storeCutChanges(this.#handle);
+  }
+
+  /** The greatest garbage-collection threshold of any key of a span; undefined when nothing of it was collected. */
+  threshold({ key, endKey }: Span): Timestamp | undefined {
+    return native.storeThreshold(this.#handle, key, endKey) ?? undefined;
+  }
+
+  /** Raises the threshold of a span that is about to be erased. Durable after sync. */
+  raiseThreshold({ key, endKey }: Span, threshold: Timestamp): void {
+    this.#assertWritable();
+    native.storeRaiseThreshold(this.#handle, key, endKey, threshold);
+  }
+
+  /** One bounded step of a garbage collection; go on at `resumeKey` until it is null. Durable after sync. */
+  collect(span: Span, from: Uint8Array | null, threshold: Timestamp, limitBytes: number): NativeCollected {
+    this.#assertWritable();
+    return native.storeCollect(this.#handle, span.key, span.endKey, from, threshold, limitBytes);
+  }
+
+  /** One bounded step of dropping what the change index knows of a time; true when there is more to drop. Durable after sync. */
+  forgetChanges(through: Timestamp, limit: number): boolean {
+    this.#assertWritable();
+    return native.storeForgetChanges(this.#handle, through, limit);
   }
 
   scan(options: NativeScanOptions): NativeScan {
