@@ -45,54 +45,67 @@ export class EmbeddedRows {
     };
   }
 
-  /** Rows are built again when the table changed while they were read. */
+  /** Selected rows are built again when the table changed while they were read. */
   async insert(target: TableRef, columns: readonly string[] | null, source: InsertSource): Promise<number> {
+    if (source.kind === 'values') {
+      return this.#write(target, (table, schema) => {
+        const builder = this.#builder(schema, columns);
+        return this.#cluster.rows.insert(table, this.#valueRows(builder, source.tuples));
+      });
+    }
     for (;;) {
-      const { table, schema } = await this.#writable(target);
-      const builder = new RowBuilder(schema, columns, { wall: this.#cluster.now().wall, node: this.#node });
-      const rows =
-        source.kind === 'values' ? this.#valueRows(builder, source.tuples) : await this.#selectedRows(builder, source);
-      const now = await this.#writable(target);
-      if (now.table.raw === table.raw) return this.#cluster.rows.insert(table, rows);
+      const { table, schema } = this.#table(target, undefined);
+      const rows = await this.#selectedRows(this.#builder(schema, columns), source);
+      const count = await this.#write(target, (now) =>
+        now.raw === table.raw ? this.#cluster.rows.insert(now, rows) : undefined,
+      );
+      if (count !== undefined) return count;
     }
   }
 
-  async upsert(
+  upsert(
     target: TableRef,
     columns: readonly string[] | null,
     tuples: readonly (readonly Literal[])[],
   ): Promise<number> {
-    const { table, schema } = await this.#writable(target);
-    const builder = new RowBuilder(schema, columns, { wall: this.#cluster.now().wall, node: this.#node });
-    return this.#cluster.rows.upsert(
-      table,
-      this.#valueRows(builder, tuples),
-      columns === null ? undefined : builder.ordinals,
-    );
+    return this.#write(target, (table, schema) => {
+      const builder = this.#builder(schema, columns);
+      const given = columns === null ? undefined : builder.ordinals;
+      return this.#cluster.rows.upsert(table, this.#valueRows(builder, tuples), given);
+    });
   }
 
-  async update(target: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number> {
-    const { table, schema } = await this.#writable(target);
-    const changes = new Map<string, Datum>();
-    for (const { column, value } of set) {
-      if (changes.has(column))
-        throw new SpanvaultError('SV_USAGE', `multiple assignments to the same column ${JSON.stringify(column)}`);
-      changes.set(column, literalDatum(value, schema.columns[columnOrdinal(schema, column)]!));
+  update(target: TableRef, set: readonly ColumnValue[], where: readonly ColumnValue[]): Promise<number> {
+    return this.#write(target, (table, schema) => {
+      const changes = new Map<string, Datum>();
+      for (const { column, value } of set) {
+        if (changes.has(column))
+          throw new SpanvaultError('SV_USAGE', `multiple assignments to the same column ${JSON.stringify(column)}`);
+        changes.set(column, literalDatum(value, schema.columns[columnOrdinal(schema, column)]!));
+      }
+      const key = whereKey(schema, where);
+      return key === undefined ? 0 : this.#cluster.rows.update(table, key, changes);
+    });
+  }
+
+  remove(target: TableRef, where: readonly ColumnValue[]): Promise<number> {
+    return this.#write(target, (table, schema) => {
+      const key = whereKey(schema, where);
+      return key === undefined ? 0 : this.#cluster.rows.remove(table, key);
+    });
+  }
+
+  /** Looks the table up and writes at once, as soon as no index of it is being filled. */
+  async #write<T>(target: TableRef, write: (table: Table, schema: TableSchema) => T): Promise<T> {
+    for (;;) {
+      const { table, schema } = this.#table(target, undefined);
+      if (this.#cluster.schema.isIdle(table.id)) return write(table, schema);
+      await this.#cluster.schema.idle(table.id);
     }
-    const key = whereKey(schema, where);
-    return key === undefined ? 0 : this.#cluster.rows.update(table, key, changes);
   }
 
-  async remove(target: TableRef, where: readonly ColumnValue[]): Promise<number> {
-    const { table, schema } = await this.#writable(target);
-    const key = whereKey(schema, where);
-    return key === undefined ? 0 : this.#cluster.rows.remove(table, key);
-  }
-
-  /** The table as it is once no index of it is being filled; rows may be written until the next wait. */
-  async #writable(target: TableRef): Promise<{ readonly table: Table; readonly schema: TableSchema }> {
-    await this.#cluster.schema.idle(this.#table(target, undefined).table.id);
-    return this.#table(target, undefined);
+  #builder(schema: TableSchema, columns: readonly string[] | null): RowBuilder {
+    return new RowBuilder(schema, columns, { wall: this.#cluster.now().wall, node: this.#node });
   }
 
   #table(

@@ -38,3 +38,19 @@ if (mode === 'restore') {
   process.stdout.write(`${Buffer.from(ticket.rewrites[0].to).toString('hex')}\n`);
   setInterval(() => undefined, 1000);
 }
+
+if (mode === 'index' || mode === 'column') {
+  const table = cluster.table('bank.bank');
+  const rows = Array.from({ length: 40_000 }, (_, id) => [BigInt(id), BigInt(id), `row ${id}`]);
+  cluster.rows.insert(table, rows);
+  // The parent kills this process at the second report, while the index is being filled.
+  const onRows = () => process.stdout.write('filling\n');
+  if (mode === 'index') {
+    await cluster.schema.createIndex(table, () => ({ name: 'i', columns: ['balance'], createdExplicitly: true }), {
+      onRows,
+    });
+  } else {
+    const spec = { name: 'note', type: 'STRING', default: "'x':::STRING", nullable: false };
+    await cluster.schema.addColumns(table, [{ spec, family: null }], { onRows });
+  }
+}

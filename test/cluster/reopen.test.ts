@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from 'vitest';
-import { BANK_TABLE } from '#src/catalog/index.js';
+import { BANK_TABLE, indexPrefix, prefixSpan } from '#src/catalog/index.js';
 import { initCluster, openCluster } from '#src/cluster/index.js';
 import { compareTimestamps, fromHex, parseLocality, prefixEnd } from '#src/keys/index.js';
 import { native } from '#src/native/index.js';
@@ -79,6 +79,30 @@ describe('a cluster that was killed', () => {
     native.closeStore(store);
     expect(cluster.catalog().database('copy')).toBeUndefined();
     expect(cluster.catalog().database('bank')).toBeDefined();
+  });
+});
+
+describe('a change of the schema that was killed', () => {
+  test.each([
+    ['index', 'CREATE INDEX'],
+    ['column', 'ADD COLUMN'],
+  ])('%s: nothing of it is left, and it works the next time', async (mode, what) => {
+    const directory = await bankCluster();
+    await killAfter(startChild(mode, directory), 2);
+    const cluster = await openCluster(directory, OPTIONS);
+    disposals.push(() => cluster.close());
+    expect(cluster.recovered).toEqual([what]);
+    const table = cluster.table('bank.bank');
+    expect([table.version, table.message.nextIndexId, table.message.columns.length]).toEqual([1, 2, 3]);
+    const filled = prefixSpan(indexPrefix(table.id, 2));
+    expect((await cluster.core.store.stats(filled, 1e9, 1e9)).entries).toBe(0);
+    const rows = await collect(cluster.rows.select(table));
+    expect(rows).toHaveLength(40_000);
+    await cluster.schema.createIndex(table, () => ({ name: 'i', columns: ['balance'], createdExplicitly: true }));
+    const spec = { name: 'note', type: 'STRING', default: "'x':::STRING", nullable: false };
+    await cluster.schema.addColumns(table, [{ spec, family: null }]);
+    const after = await collect(cluster.rows.select(cluster.table('bank.bank')));
+    expect(after).toEqual(rows.map((row) => [...row, 'x']));
   });
 });
 

@@ -37,6 +37,10 @@ export class CatalogChanges {
     this.#core = core;
   }
 
+  isIdle(tableId: number): boolean {
+    return !this.#busy.has(tableId);
+  }
+
   /** Resolves when the rows of a table may be written. */
   async idle(tableId: number): Promise<void> {
     while (this.#busy.has(tableId)) await this.#busy.get(tableId);
@@ -122,8 +126,7 @@ export class CatalogChanges {
       core.setPending(id, { descriptors: [draft], dropped: new Set(), zones });
       core.reconcile({ balance: true });
       await backfillIndex(core, { before, after: draft, indexId, time: core.now() }, options);
-      await core.store.syncAside();
-      await core.recount([span]);
+      await Promise.all([core.store.syncAside(), core.recount([span])]);
       const now = requireTable(core.catalog.current(), before);
       this.publish((time) => ({ put: [edit(now, time)], moves: () => moves }), [closedJournal(id)]);
       core.setPending(id, undefined);

@@ -47,7 +47,12 @@ export class SchemaChanges {
     this.#changes = changes;
   }
 
-  /** Resolves when the rows of a table may be written: no index of it is being filled. */
+  /** True while the rows of a table may be written: no index of it is being filled. */
+  isIdle(tableId: number): boolean {
+    return this.#changes.isIdle(tableId);
+  }
+
+  /** Resolves when the rows of a table may be written, until another change begins: ask isIdle before the write. */
   idle(tableId: number): Promise<void> {
     return this.#changes.idle(tableId);
   }
