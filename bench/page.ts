@@ -1,7 +1,7 @@
 import { type BarGroup, barChart, escapeHtml, stackedChart } from './charts.js';
 import type { EncodeRow } from './encode.js';
 import { dataSize, isMeasured, type Report, valueSize, verdict } from './report.js';
-import { encodeTable, flowTable, memoryTable, type Table } from './tables.js';
+import { chainTable, encodeTable, flowTable, memoryTable, type Table } from './tables.js';
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1d2430;--soft:#5b6675;--line:#d8dde5;--back:#fff;--good:#1a7f4b;--bad:#b3372f}
@@ -97,6 +97,25 @@ ${barChart('Speed of whole flows', groups, { markName: 'encode only, all workers
 ${stackedChart('Seconds per stage', waits, 's')}${tableHtml(flowTable(report.flows))}`;
 }
 
+function chainsHtml(report: Report): string {
+  if (report.chains.length === 0) return '';
+  const groups = report.chains.map((row) => ({
+    name: `${row.layers} layers`,
+    bars: [
+      {
+        series: 'restore',
+        value: row.seconds.median,
+        mark: row.seconds.median / row.ofFull,
+        label: `${row.seconds.median.toFixed(2)} s, ${row.ofFull.toFixed(2)} of one full`,
+      },
+    ],
+  }));
+  return `<h2>Chains</h2>
+<p>The same rows of 100-byte values restored from a chain, whose full holds half of them and whose incrementals hold the other half in equal
+shares all over the key space, and from one full of all: the mark.</p>
+${barChart('Seconds of a restore', groups, { markName: 'one full of the same rows' })}${tableHtml(chainTable(report.chains))}`;
+}
+
 function memoryHtml(report: Report): string {
   if (report.memory.length === 0) return '';
   const measured = report.memory.filter(isMeasured);
@@ -126,7 +145,7 @@ export function renderPage(report: Report): string {
 <title>Spanvault bench</title><style>${STYLE}</style></head><body>
 <h1>Spanvault bench</h1><p class="soft">${escapeHtml(facts)}</p>
 <h2>Aims</h2>${aimsHtml(report)}
-${encodeHtml(report)}${flowsHtml(report)}${memoryHtml(report)}
+${encodeHtml(report)}${flowsHtml(report)}${chainsHtml(report)}${memoryHtml(report)}
 <h2>Not measured</h2><p>Real networks and object stores, a cold page cache, garbage collection over hours, other tenants of the machine:
 figures of a shared machine swing, and the ranges show by how much.</p>
 </body></html>

@@ -1,3 +1,4 @@
+import type { ChainRow } from './chains.js';
 import type { EncodeRow } from './encode.js';
 import type { FlowRow } from './flows.js';
 import type { Machine } from './machine.js';
@@ -12,6 +13,7 @@ export interface Report {
   readonly peers: Readonly<Record<PeerName, string>>;
   readonly encode: readonly EncodeRow[];
   readonly flows: readonly FlowRow[];
+  readonly chains: readonly ChainRow[];
   readonly memory: readonly (MemoryRow | MemorySkipped)[];
   readonly aims: readonly Aim[];
 }
@@ -36,6 +38,7 @@ const AIMS = {
   ceiling: 0.9,
   backup: 0.85,
   restore: 300,
+  chain: 1.3,
   orientation: 4,
   residentMiB: 512,
   loopDelayMs: 10,
@@ -107,6 +110,16 @@ function flowAims(rows: readonly FlowRow[]): Aim[] {
   });
 }
 
+function chainAims(rows: readonly ChainRow[]): Aim[] {
+  return rows
+    .filter(({ layers }) => layers > 1)
+    .map(({ layers, bytes, ofFull }) => ({
+      text: `restore of ${layers} layers, ${dataSize(bytes)}: ≤ ${AIMS.chain} of the time of one full`,
+      measured: `${ofFull.toFixed(2)} times`,
+      met: ofFull <= AIMS.chain,
+    }));
+}
+
 function memoryAims(rows: readonly (MemoryRow | MemorySkipped)[]): Aim[] {
   return rows.flatMap((row): Aim[] => {
     if (!isMeasured(row)) {
@@ -133,7 +146,12 @@ function memoryAims(rows: readonly (MemoryRow | MemorySkipped)[]): Aim[] {
 
 /** Every aim with the figure that decides it. */
 export function judge(report: Omit<Report, 'aims'>): Aim[] {
-  return [...encodeAims(report.encode), ...flowAims(report.flows), ...memoryAims(report.memory)];
+  return [
+    ...encodeAims(report.encode),
+    ...flowAims(report.flows),
+    ...chainAims(report.chains),
+    ...memoryAims(report.memory),
+  ];
 }
 
 /** `met`, `missed` or `not measured`. */

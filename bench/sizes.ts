@@ -12,6 +12,9 @@ export interface Sizes {
   readonly flowRounds: number;
   /** Key and value bytes of each memory run. */
   readonly memoryBytes: readonly number[];
+  /** Lengths of the chains that are restored, and the key and value bytes of each. */
+  readonly chainLayers: readonly number[];
+  readonly chainBytes: number;
 }
 
 const MB = 1e6;
@@ -24,6 +27,8 @@ const SIZES: Readonly<Record<SizeName, Sizes>> = {
     tables: [{ rows: 5000, valueBytes: 100 }],
     flowRounds: 1,
     memoryBytes: [4 * MB],
+    chainLayers: [1, 4],
+    chainBytes: 2 * MB,
   },
   usual: {
     name: 'usual',
@@ -35,6 +40,8 @@ const SIZES: Readonly<Record<SizeName, Sizes>> = {
     ],
     flowRounds: 5,
     memoryBytes: [1000 * MB],
+    chainLayers: [48, 400],
+    chainBytes: 256 * MB,
   },
   full: {
     name: 'full',
@@ -46,6 +53,8 @@ const SIZES: Readonly<Record<SizeName, Sizes>> = {
     ],
     flowRounds: 5,
     memoryBytes: [1000 * MB, 10_000 * MB],
+    chainLayers: [1, 48, 400],
+    chainBytes: 1000 * MB,
   },
 };
 

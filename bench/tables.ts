@@ -1,3 +1,4 @@
+import type { ChainRow } from './chains.js';
 import type { EncodeRow } from './encode.js';
 import type { FlowRow } from './flows.js';
 import type { Figure } from './measure.js';
@@ -84,6 +85,20 @@ export function flowTable(rows: readonly FlowRow[]): Table {
       Object.entries(row.waits)
         .map(([stage, seconds]) => `${stage} ${seconds.toFixed(2)}`)
         .join(', '),
+    ]),
+  };
+}
+
+export function chainTable(rows: readonly ChainRow[]): Table {
+  return {
+    head: ['layers', 'data', 'restore s', 'of one full', 'until first rows s', 'peak anonymous MiB'],
+    rows: rows.map((row) => [
+      String(row.layers),
+      dataSize(row.bytes),
+      spread(row.seconds, 2),
+      row.ofFull.toFixed(2),
+      spread(row.openSeconds, 2),
+      row.peakAnonymous.toFixed(0),
     ]),
   };
 }

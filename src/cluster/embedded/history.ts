@@ -29,11 +29,8 @@ export function scopeHistory(
     ...starting,
     ...decoded(readDescriptorVersions(readVersions(store, DESCRIPTOR_SPAN, startTime, endTime))),
   ];
-  const wanted = wantedIds(scope.targets, scope.resolved, versions);
-  const kept = versions.filter(({ id }) => wanted.has(id));
-  const changes: DescriptorRevision[] = kept
-    .map(({ time, id, desc }) => ({ time, id, desc }))
-    .sort((a, b) => a.id - b.id || compareTimestamps(a.time, b.time));
+  const kept = inScope(versions, scope.targets, scope.resolved);
+  const changes: DescriptorRevision[] = kept.map(({ time, id, desc }) => ({ time, id, desc }));
   const tables = kept.flatMap(({ descriptor }) =>
     descriptor?.kind === 'table' && descriptor.state === 'public' ? [descriptor as Table] : [],
   );
@@ -57,14 +54,38 @@ function decoded(versions: Iterable<DescriptorVersion>): Version[] {
   return [...found.values()];
 }
 
-/** Ids of the scope, and of everything that was ever in it: a dropped table belongs to its database all the same. */
-function wantedIds(targets: Targets, scope: BackupScope, versions: readonly Version[]): ReadonlySet<number> {
+/**
+ * Versions of what was ever in the scope, by id and time: a dropped table belongs to its database all the same, and one that moved
+ * to another database is gone from that time on, as it is for a restore.
+ */
+function inScope(versions: readonly Version[], targets: Targets, scope: BackupScope): Version[] {
   const ids = new Set(scope.descriptors.map((raw) => decodeDescriptor(raw).id));
   const whole = new Set(scope.completeDatabases);
-  for (const { descriptor } of versions) {
-    if (descriptor === undefined || descriptor.id === SYSTEM_DATABASE_ID || descriptor.parentId === SYSTEM_DATABASE_ID)
-      continue;
-    if (targets.kind === 'cluster' || whole.has(descriptor.parentId)) ids.add(descriptor.id);
+  const holds = (descriptor: Descriptor): boolean => {
+    if (targets.kind !== 'databases') {
+      const user = descriptor.id !== SYSTEM_DATABASE_ID && descriptor.parentId !== SYSTEM_DATABASE_ID;
+      return ids.has(descriptor.id) || (targets.kind === 'cluster' && user);
+    }
+    return descriptor.kind === 'database' ? ids.has(descriptor.id) : whole.has(descriptor.parentId);
+  };
+  const byId = new Map<number, Version[]>();
+  for (const version of versions) {
+    const known = byId.get(version.id);
+    if (known === undefined) byId.set(version.id, [version]);
+    else known.push(version);
   }
-  return ids;
+  return [...byId]
+    .sort(([a], [b]) => a - b)
+    .flatMap(([, own]) => {
+      const seen = own
+        .sort((a, b) => compareTimestamps(a.time, b.time))
+        .map(
+          (one): Version =>
+            one.descriptor === undefined || holds(one.descriptor)
+              ? one
+              : { ...one, desc: undefined, descriptor: undefined },
+        );
+      // What goes before it came, or goes twice, says nothing.
+      return seen.filter(({ desc }, index) => desc !== undefined || seen[index - 1]?.desc !== undefined);
+    });
 }
