@@ -17,6 +17,7 @@ interface SmokeReport {
     readonly bytes: number;
     readonly speed: { readonly median: number };
   }[];
+  readonly chains: readonly { readonly layers: number; readonly bytes: number; readonly ofFull: number }[];
   readonly memory: readonly { readonly phase: string; readonly peakResident: number; readonly samples: number }[];
   readonly aims: readonly { readonly text: string; readonly measured: string }[];
 }
@@ -76,6 +77,14 @@ describe('every bench in smoke size', () => {
     }
   });
 
+  test('restores chains to the bytes of their full', () => {
+    expect(report.chains.map(({ layers }) => layers)).toEqual([1, 4]);
+    for (const { bytes, ofFull } of report.chains) {
+      expect(bytes).toBeGreaterThan(1_000_000);
+      expect(ofFull).toBeGreaterThan(0);
+    }
+  });
+
   test('watches the memory of each phase', () => {
     expect(report.memory.map(({ phase }) => phase)).toEqual(['fill', 'backup', 'restore']);
     for (const { peakResident, samples } of report.memory) {
@@ -86,7 +95,7 @@ describe('every bench in smoke size', () => {
 
   test('the page holds every aim and nothing of the machine or from outside', () => {
     for (const { measured } of report.aims) expect(measured).not.toMatch(/NaN|Infinity|undefined/);
-    expect(page.match(/<tr><td>(encode|backup|restore|memory)[^<]*(≥|&lt;|&#60;)/g)!.length).toBe(report.aims.length);
+    expect(page.match(/<tr><td>(encode|backup|restore|memory)[^<]*(≥|≤|&lt;|&#60;)/g)!.length).toBe(report.aims.length);
     expect(page).toMatch(/<svg /);
     for (const text of ['http:', 'https:', '<script', '<link', '<img', homedir(), root, tmpdir()])
       expect(page, text).not.toContain(text);
