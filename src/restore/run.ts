@@ -4,7 +4,7 @@ import { TaskPool, type TaskSpec } from '../executor/index.js';
 import { SpanvaultError, throwIfAborted, toWire } from '../fault/index.js';
 import { compareBytes, type Timestamp } from '../keys/index.js';
 import { type FileRecord, type Manifest, versionAtLeast } from '../manifest/index.js';
-import { inLanes, type StorageConfig } from '../storage/index.js';
+import { inLanes, parseUri, resolveUri, type StorageConfig } from '../storage/index.js';
 import { catalogAt } from './catalog_at.js';
 import { type CoverLayer, coverSpans, type RestoreUnit } from './cover.js';
 import { elidedPrefixOf } from './elision.js';
@@ -27,6 +27,7 @@ const UNIT_FILES_MAX = 200;
 export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const begin = performance.now();
   const { signal, sink } = options;
+  refuseUserfile(options);
   options.onProgress?.({ phase: 'planning', bytes: 0, totalBytes: 0, entries: 0 });
   const opened = await openBackup({
     uris: options.in,
@@ -85,6 +86,24 @@ async function undo(sink: RangeSink, ticket: RestoreTicket, failure: unknown): P
       hint: `rolling back failed too: ${problem instanceof Error ? problem.message : String(problem)}; what was written is not visible, and the sink still has to erase it`,
     });
   }
+}
+
+/**
+ * In CockroachDB the tables behind userfile are objects of the cluster that a cluster restore would replace, so it is refused
+ * (crdb-features.md 3.3); here the files would survive, and the rule is kept.
+ */
+function refuseUserfile({ targets, in: uris, incrementalLocation = [], storage = {} }: RestoreOptions): void {
+  if (targets.kind !== 'cluster') return;
+  const found = [...uris, ...incrementalLocation]
+    .map((uri) => parseUri(resolveUri(uri, storage)))
+    .find(({ scheme }) => scheme === 'userfile');
+  if (found === undefined) return;
+  const prefix = found.host.split('.').at(-1) || 'userfiles_root';
+  throw new SpanvaultError(
+    'SV_NOT_EMPTY',
+    `full cluster restore can only be run on a cluster with no tables or databases but found 2 descriptors: [${prefix}_upload_files ${prefix}_upload_payload]`,
+    { hint: 'from userfile:// databases and tables can be restored' },
+  );
 }
 
 function scopeOf(

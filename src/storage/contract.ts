@@ -96,6 +96,15 @@ export interface StorageSettings {
   readonly trace?: boolean;
   /** What external://name stands for, by name; may hold secrets. */
   readonly connections?: Readonly<Record<string, string>>;
+  /** The open embedded cluster that userfile:// lies in. Undefined: userfile is refused. */
+  readonly userfile?: UserfileSettings;
+}
+
+/** An embedded cluster's store, as any thread opens it. */
+export interface UserfileSettings {
+  readonly directory: string;
+  readonly mapBytes: number;
+  readonly readOnly: boolean;
 }
 
 /** How failed calls are repeated. Only failures that may pass by themselves are. */

@@ -35,3 +35,5 @@ export {
   withoutLocality,
 } from './uri.js';
 export { type BucketUsage, measureStorage, StorageLedger, usagePrometheus } from './usage.js';
+export { UserfileStorage } from './userfile.js';
+export { UserfileRecords } from './userfile_records.js';

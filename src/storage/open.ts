@@ -16,6 +16,7 @@ import { checkScheme, registerScheme } from './schemes.js';
 import { traceLayer } from './trace.js';
 import { joinUri, parseUri, type StorageUri, withoutLocality } from './uri.js';
 import { currentLedger } from './usage.js';
+import { UserfileStorage } from './userfile.js';
 
 /** What a driver may use besides its URI. */
 export interface DriverContext {
@@ -80,6 +81,8 @@ function openDriver(uri: StorageUri, context: DriverContext): ExternalStorage {
       return new NodelocalStorage(uri, settings);
     case 'memory':
       return new MemoryStorage(uri, native);
+    case 'userfile':
+      return new UserfileStorage(uri, settings);
     case 'gs':
       return new GsStorage(uri);
     case 'azure-blob':

@@ -43,7 +43,7 @@ const SCHEMES: Readonly<Record<string, Scheme>> = {
   'azure-storage': { label: 'azure', parameters: AZURE, supported: true },
   http: { label: 'HTTP', parameters: undefined, supported: true },
   https: { label: 'HTTP', parameters: undefined, supported: true },
-  userfile: { label: 'userfile', parameters: [], supported: false },
+  userfile: { label: 'userfile', parameters: [], supported: true },
   external: { label: 'external', parameters: [], supported: true },
 };
 

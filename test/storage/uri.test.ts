@@ -95,7 +95,7 @@ describe('storage URIs', () => {
     expect(() => openStorage({ uri, settings: { externalIODir: '/nonexistent' } })).toThrow(message);
   });
 
-  it.each(['s3', 'userfile'])('says that %s is not supported yet', (scheme) => {
+  it.each(['s3'])('says that %s is not supported yet', (scheme) => {
     expect(() => openStorage({ uri: `${scheme}://x/p`, settings: {} })).toThrow(
       expect.objectContaining({ code: 'SV_NOT_SUPPORTED', message: `storage scheme ${scheme} is not supported yet` }),
     );

@@ -81,7 +81,13 @@ export class EmbeddedCluster {
 
   /** What locations of this cluster need: pass it as `storage` to backup, restore and the rest. May hold secrets. */
   storage(): StorageSettings {
-    return { externalIODir: this.externalIODir, selfNode: this.coordinator, connections: this.connections.all() };
+    const { directory, mapBytes, readOnly } = this.core.store;
+    return {
+      externalIODir: this.externalIODir,
+      selfNode: this.coordinator,
+      connections: this.connections.all(),
+      userfile: { directory, mapBytes, readOnly },
+    };
   }
 
   /** The node that plans and that nodelocal://self means: the live one with the least id. */

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { buildDatabase, Catalog, systemDescriptors } from '../../catalog/index.js';
 import { SpanvaultError } from '../../fault/index.js';
 import { fromHex, type Locality } from '../../keys/index.js';
+import { UserfileRecords } from '../../storage/index.js';
 import { CatalogStore, DEFAULT_DATABASES } from './catalog_store.js';
 import { EmbeddedCluster } from './cluster.js';
 import { collectGarbage } from './collect.js';
@@ -156,6 +157,7 @@ async function openStore(root: string, store: EmbeddedStore, release: () => void
   if (!store.readOnly) {
     store.beginChanges(core.now());
     forgetRunning(core);
+    new UserfileRecords({ directory: store.directory, mapBytes: store.mapBytes, readOnly: false }).abandonAll();
     await collectGarbage(core, { ...GARBAGE_AT_OPEN, since: BigInt(record.createdAt ?? '0') });
     core.reconcile({ balance: true });
   }
