@@ -3,9 +3,18 @@ import type { BlobDownloadResponseParsed, BlockBlobClient, ContainerClient } fro
 import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { type AzureAccount, openAzureContainer, parseAzureAccount } from './azure_account.js';
 import { azureFailure, azureFault } from './azure_faults.js';
-import { createAzureBlob, putAzureBlob } from './azure_writer.js';
+import { type AzureTarget, createAzureBlob, putAzureBlob } from './azure_writer.js';
 import { SharedClients } from './clients.js';
-import type { ExternalStorage, ListedObject, ObjectWriter, ReadOptions, ReadResult, WriteOptions } from './contract.js';
+import type {
+  CallOptions,
+  ExternalStorage,
+  ListedObject,
+  ListOptions,
+  ObjectWriter,
+  ReadOptions,
+  ReadResult,
+  WriteOptions,
+} from './contract.js';
 import { type ListedPage, listPages, storeDelimiter } from './listed.js';
 import { checkName, clipRange } from './names.js';
 import { remoteFault } from './remote_faults.js';
@@ -18,6 +27,7 @@ const containers = new SharedClients<Promise<ContainerClient>>();
 
 /** What is used of a page of either kind of listing. */
 interface AzurePage {
+  readonly continuationToken?: string | undefined;
   readonly segment: {
     readonly blobItems: readonly {
       readonly name: string;
@@ -35,8 +45,14 @@ export class AzureStorage implements ExternalStorage {
   /** Path of the location as the beginning of every blob's name in the container. */
   readonly #under: string;
 
-  /** @throws SpanvaultError SV_URI for a URI without a container or with wrong credentials */
-  constructor(uri: StorageUri) {
+  readonly #count: (kind: string) => void;
+
+  /**
+   * @param count counts a request that goes out, by Azure's name for it
+   * @throws SpanvaultError SV_URI for a URI without a container or with wrong credentials
+   */
+  constructor(uri: StorageUri, count: (kind: string) => void = () => {}) {
+    this.#count = count;
     this.display = printUri({ ...uri, parameters: [] });
     if (uri.host === '')
       throw new SpanvaultError('SV_URI', `storage URI ${JSON.stringify(this.display)} names no container`);
@@ -52,11 +68,12 @@ export class AzureStorage implements ExternalStorage {
     const what = `reading ${this.display}/${name}`;
     clipRange(0, offset, length);
     // The store knows no ranges from the end, and none of no bytes.
-    const known = offset < 0 || length === 0 ? await this.size(name) : undefined;
+    const known = offset < 0 || length === 0 ? await this.size(name, options) : undefined;
     const asked = known === undefined ? { start: offset, length } : clipRange(known, offset, length);
     if (asked.length === 0) return { bytes: new Uint8Array(0), totalBytes: known! };
     try {
       const whole = asked.start === 0 && asked.length === undefined;
+      this.#count('GetBlob');
       const answer = await blob.download(asked.start, asked.length, {
         maxRetryRequests: 0,
         ...(signal === undefined ? {} : { abortSignal: signal }),
@@ -73,41 +90,35 @@ export class AzureStorage implements ExternalStorage {
       return { bytes, totalBytes };
     } catch (error) {
       // No byte of the blob lies in the range: 416.
-      if (azureFailure(error)?.status === 416) return { bytes: new Uint8Array(0), totalBytes: await this.size(name) };
+      if (azureFailure(error)?.status === 416)
+        return { bytes: new Uint8Array(0), totalBytes: await this.size(name, options) };
       throw azureFault(error, what, signal);
     }
   }
 
-  async size(name: string): Promise<number> {
+  async size(name: string, { signal }: CallOptions = {}): Promise<number> {
     const blob = await this.#blob(name);
     try {
-      return (await blob.getProperties()).contentLength ?? 0;
+      this.#count('GetBlobProperties');
+      return (await blob.getProperties(signal === undefined ? {} : { abortSignal: signal })).contentLength ?? 0;
     } catch (error) {
-      throw azureFault(error, `reading ${this.display}/${name}`);
+      throw azureFault(error, `reading ${this.display}/${name}`, signal);
     }
   }
 
   async write(name: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
-    const blob = await this.#blob(name);
-    await putAzureBlob(blob, `writing ${this.display}/${name}`, bytes, options);
+    await putAzureBlob(await this.#target(name), bytes, options);
   }
 
   async create(name: string, options: WriteOptions = {}): Promise<ObjectWriter> {
-    const blob = await this.#blob(name);
-    return createAzureBlob(blob, `writing ${this.display}/${name}`, options);
+    return createAzureBlob(await this.#target(name), options);
   }
 
-  list(
-    prefix: string,
-    options: { readonly delimiter?: string; readonly signal?: AbortSignal } = {},
-  ): AsyncIterable<ListedObject> {
+  list(prefix: string, options: ListOptions = {}): AsyncIterable<ListedObject> {
     return listPages(this.#pages(prefix, options), this.#under, prefix, options.delimiter);
   }
 
-  async *#pages(
-    prefix: string,
-    options: { readonly delimiter?: string; readonly signal?: AbortSignal },
-  ): AsyncIterable<ListedPage> {
+  async *#pages(prefix: string, options: ListOptions): AsyncIterable<ListedPage> {
     const { signal } = options;
     const what = `listing ${this.display}/${prefix}`;
     throwIfAborted(signal);
@@ -120,23 +131,26 @@ export class AzureStorage implements ExternalStorage {
         ? container.listBlobsFlat(query).byPage(size)
         : container.listBlobsByHierarchy(delimiter, query).byPage(size);
     try {
-      for await (const { segment } of pages) {
+      this.#count('ListBlobs');
+      for await (const { segment, continuationToken } of pages) {
         yield {
           objects: segment.blobItems.map(({ name, properties }) => ({ name, bytes: properties.contentLength })),
           cutNames: (segment.blobPrefixes ?? []).map(({ name }) => name),
         };
+        if (continuationToken !== undefined && continuationToken !== '') this.#count('ListBlobs');
       }
     } catch (error) {
       throw azureFault(error, what, signal);
     }
   }
 
-  async delete(name: string): Promise<void> {
+  async delete(name: string, { signal }: CallOptions = {}): Promise<void> {
     const blob = await this.#blob(name);
     try {
-      await blob.delete();
+      this.#count('DeleteBlob');
+      await blob.delete(signal === undefined ? {} : { abortSignal: signal });
     } catch (error) {
-      const fault = azureFault(error, `deleting ${this.display}/${name}`);
+      const fault = azureFault(error, `deleting ${this.display}/${name}`, signal);
       if (!hasCode(fault, 'SV_STORAGE_NOT_FOUND')) throw fault;
     }
   }
@@ -146,6 +160,10 @@ export class AzureStorage implements ExternalStorage {
   async #blob(name: string): Promise<BlockBlobClient> {
     checkName(name);
     return (await this.#open(`opening ${this.display}`)).getBlockBlobClient(this.#under + name);
+  }
+
+  async #target(name: string): Promise<AzureTarget> {
+    return { blob: await this.#blob(name), count: this.#count, what: `writing ${this.display}/${name}` };
   }
 
   async #open(what: string): Promise<ContainerClient> {

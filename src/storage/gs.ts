@@ -1,7 +1,16 @@
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import { native } from '../native/index.js';
-import type { ExternalStorage, ListedObject, ObjectWriter, ReadOptions, ReadResult, WriteOptions } from './contract.js';
-import { type GsClient, gsClient, parseJson } from './gs_client.js';
+import type {
+  CallOptions,
+  ExternalStorage,
+  ListedObject,
+  ListOptions,
+  ObjectWriter,
+  ReadOptions,
+  ReadResult,
+  WriteOptions,
+} from './contract.js';
+import { type GsCall, type GsClient, gsClient, parseJson } from './gs_client.js';
 import { parseGsAccount } from './gs_credentials.js';
 import { crcText, createGsObject, putGsObject } from './gs_writer.js';
 import type { HttpAnswer } from './http_exchange.js';
@@ -19,16 +28,21 @@ const LIST_PAGE = 1000;
 export class GsStorage implements ExternalStorage {
   readonly display: string;
   readonly #client: GsClient;
+  readonly #count: (kind: string) => void;
   readonly #bucket: string;
   /** Path of the location as the beginning of every object's name in the bucket. */
   readonly #under: string;
 
-  /** @throws SpanvaultError SV_URI for a URI without a bucket or with wrong credentials */
-  constructor(uri: StorageUri) {
+  /**
+   * @param count counts a request that goes out, by the name of its method in the JSON API
+   * @throws SpanvaultError SV_URI for a URI without a bucket or with wrong credentials
+   */
+  constructor(uri: StorageUri, count: (kind: string) => void = () => {}) {
     this.display = printUri({ ...uri, parameters: [] });
     if (uri.host === '')
       throw new SpanvaultError('SV_URI', `storage URI ${JSON.stringify(this.display)} names no bucket`);
     this.#client = gsClient(parseGsAccount(uri));
+    this.#count = count;
     this.#bucket = encodeURIComponent(uri.host);
     this.#under = uri.path === '' ? '' : `${uri.path.slice(1)}/`;
   }
@@ -40,8 +54,8 @@ export class GsStorage implements ExternalStorage {
     const { bytes, totalBytes, answer } = await readRange(
       {
         get: (headers, keep) =>
-          this.#client.request(what, 'GET', `${path}?alt=media`, { headers, keep, signal, expected: [416] }),
-        size: () => this.size(name),
+          this.#request('objects.get', what, `${path}?alt=media`, { headers, keep, signal, expected: [416] }),
+        size: () => this.size(name, signal === undefined ? {} : { signal }),
       },
       what,
       options,
@@ -50,9 +64,9 @@ export class GsStorage implements ExternalStorage {
     return { bytes, totalBytes };
   }
 
-  async size(name: string): Promise<number> {
+  async size(name: string, { signal }: CallOptions = {}): Promise<number> {
     const what = `reading ${this.display}/${name}`;
-    const answer = await this.#client.request(what, 'GET', `${this.#object(name)}?fields=size`);
+    const answer = await this.#request('objects.get', what, `${this.#object(name)}?fields=size`, { signal });
     const bytes = Number(parseJson(answer.body, what).size);
     if (Number.isSafeInteger(bytes)) return bytes;
     throw remoteFault({ kind: 'transient', reason: 'the answer holds no size' }, what);
@@ -68,17 +82,11 @@ export class GsStorage implements ExternalStorage {
     return createGsObject(this.#target(name), options);
   }
 
-  list(
-    prefix: string,
-    options: { readonly delimiter?: string; readonly signal?: AbortSignal } = {},
-  ): AsyncIterable<ListedObject> {
+  list(prefix: string, options: ListOptions = {}): AsyncIterable<ListedObject> {
     return listPages(this.#pages(prefix, options), this.#under, prefix, options.delimiter);
   }
 
-  async *#pages(
-    prefix: string,
-    options: { readonly delimiter?: string; readonly signal?: AbortSignal },
-  ): AsyncIterable<ListedPage> {
+  async *#pages(prefix: string, options: ListOptions): AsyncIterable<ListedPage> {
     const what = `listing ${this.display}/${prefix}`;
     const delimiter = storeDelimiter(options.delimiter);
     const query = new URLSearchParams({
@@ -86,13 +94,12 @@ export class GsStorage implements ExternalStorage {
       maxResults: String(LIST_PAGE),
       fields: 'items(name,size),prefixes,nextPageToken',
       ...(delimiter === undefined ? {} : { delimiter }),
+      ...(options.after === undefined ? {} : { startOffset: this.#under + options.after }),
     });
     for (;;) {
       const path = `/storage/v1/b/${this.#bucket}/o?${query}`;
-      const page = parseJson(
-        (await this.#client.request(what, 'GET', path, { signal: options.signal })).body,
-        what,
-      ) as {
+      const answer = await this.#request('objects.list', what, path, { signal: options.signal });
+      const page = parseJson(answer.body, what) as {
         readonly items?: readonly { readonly name: string; readonly size: string }[];
         readonly prefixes?: readonly string[];
         readonly nextPageToken?: string;
@@ -106,15 +113,22 @@ export class GsStorage implements ExternalStorage {
     }
   }
 
-  async delete(name: string): Promise<void> {
+  async delete(name: string, { signal }: CallOptions = {}): Promise<void> {
+    const path = this.#object(name);
     try {
-      await this.#client.request(`deleting ${this.display}/${name}`, 'DELETE', this.#object(name));
+      this.#count('objects.delete');
+      await this.#client.request(`deleting ${this.display}/${name}`, 'DELETE', path, { signal });
     } catch (error) {
       if (!hasCode(error, 'SV_STORAGE_NOT_FOUND')) throw error;
     }
   }
 
   async close(): Promise<void> {}
+
+  #request(kind: string, what: string, path: string, call: GsCall): Promise<HttpAnswer> {
+    this.#count(kind);
+    return this.#client.request(what, 'GET', path, call);
+  }
 
   #object(name: string): string {
     checkName(name);
@@ -124,6 +138,7 @@ export class GsStorage implements ExternalStorage {
   #target(name: string) {
     return {
       client: this.#client,
+      count: this.#count,
       bucket: this.#bucket,
       object: this.#under + name,
       what: `writing ${this.display}/${name}`,

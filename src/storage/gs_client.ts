@@ -21,6 +21,12 @@ export interface TokenSource {
   getAccessToken(): Promise<string | null | undefined>;
 }
 
+/** What a request carries, and which statuses beside success its caller understands. */
+export type GsCall = Omit<HttpCall, 'method' | 'url' | 'signal'> & {
+  readonly signal?: AbortSignal | undefined;
+  readonly expected?: readonly number[];
+};
+
 /** Where requests go and who signs in; tests put their own servers there. */
 export interface GsServices {
   /** Address of the JSON API, no trailing slash. */
@@ -69,15 +75,7 @@ export class GsClient {
    * @param path below the endpoint, encoded, or the whole address of an upload session
    * @param what the action and the object, for the error: `reading gs://bucket/a`
    */
-  async request(
-    what: string,
-    method: string,
-    path: string,
-    call: Omit<HttpCall, 'method' | 'url' | 'signal'> & {
-      readonly signal?: AbortSignal | undefined;
-      readonly expected?: readonly number[];
-    } = {},
-  ): Promise<HttpAnswer> {
+  async request(what: string, method: string, path: string, call: GsCall = {}): Promise<HttpAnswer> {
     const { signal, expected = [], ...rest } = call;
     try {
       // The address of a session is a permission by itself.

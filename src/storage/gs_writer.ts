@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { invariant, SpanvaultError, throwIfAborted } from '../fault/index.js';
+import { hasCode, invariant, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { native } from '../native/index.js';
-import type { ObjectWriter, WriteOptions } from './contract.js';
+import type { CallOptions, ObjectWriter, WriteOptions } from './contract.js';
 import { type GsClient, parseJson } from './gs_client.js';
 import type { HttpAnswer } from './http_exchange.js';
 import { type FailureKind, remoteFault } from './remote_faults.js';
@@ -9,9 +9,16 @@ import { type FailureKind, remoteFault } from './remote_faults.js';
 /** Sessions take multiples of this until the last request. */
 const CHUNK = 256 * 1024;
 
+/** Metadata of an object that must be new: says whose write made it. */
+const WRITE_ID = 'spanvault-write-id';
+
+/** Giving up a session must not hold up what comes after a failure. */
+const ABORT_MS = 10_000;
+
 /** The object to write. */
 export interface GsTarget {
   readonly client: GsClient;
+  readonly count: (kind: string) => void;
   /** Encoded for an address. */
   readonly bucket: string;
   readonly object: string;
@@ -32,14 +39,45 @@ export async function putGsObject(target: GsTarget, bytes: Uint8Array, options: 
   const boundary = `spanvault-${randomBytes(16).toString('hex')}`;
   const head =
     `--${boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n` +
-    `${JSON.stringify({ name: target.object, crc32c: crc })}\r\n` +
+    `${JSON.stringify({ ...resourceOf(target, options), crc32c: crc })}\r\n` +
     `--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`;
-  const answer = await target.client.request(target.what, 'POST', uploadPath(target, 'multipart', options), {
-    headers: { 'content-type': `multipart/related; boundary=${boundary}` },
-    body: [Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)],
-    signal: options.signal,
+  await unlessOurs(target, bytes.length, options, async () => {
+    target.count('objects.insert');
+    const answer = await target.client.request(target.what, 'POST', uploadPath(target, 'multipart', options), {
+      headers: { 'content-type': `multipart/related; boundary=${boundary}` },
+      body: [Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)],
+      signal: options.signal,
+    });
+    await checkStored(target, answer, bytes.length, crc);
   });
-  await checkStored(target, answer, bytes.length, crc);
+}
+
+/** What the store is told of an object before its bytes. */
+function resourceOf({ object }: GsTarget, { ifAbsent, writeId }: WriteOptions): object {
+  return {
+    name: object,
+    ...(ifAbsent === true && writeId !== undefined ? { metadata: { [WRITE_ID]: writeId } } : {}),
+  };
+}
+
+/** Makes a write that is to be refused when the object exists, unless it does by an earlier try of the same write. */
+async function unlessOurs(
+  { client, count, bucket, object, what }: GsTarget,
+  bytes: number,
+  { writeId, signal }: WriteOptions,
+  write: () => Promise<void>,
+): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!hasCode(error, 'SV_STORAGE_EXISTS') || writeId === undefined) throw error;
+    count('objects.get');
+    const path = `/storage/v1/b/${bucket}/o/${encodeURIComponent(object)}?fields=size,metadata`;
+    const answer = await client.request(what, 'GET', path, { signal, expected: [404] });
+    const held = answer.status === 404 ? {} : parseJson(answer.body, what);
+    const metadata = (held.metadata ?? {}) as Readonly<Record<string, unknown>>;
+    if (metadata[WRITE_ID] !== writeId || Number(held.size) !== bytes) throw error;
+  }
 }
 
 /** Begins an object of unknown size. No request is made before a chunk is full. */
@@ -68,9 +106,10 @@ async function checkStored(target: GsTarget, answer: HttpAnswer, bytes: number, 
 }
 
 /** Erases the object that an upload has just made, best effort; what another has written since stays. */
-async function eraseStored({ client, bucket, object, what }: GsTarget, generation: unknown): Promise<void> {
+async function eraseStored({ client, count, bucket, object, what }: GsTarget, generation: unknown): Promise<void> {
   const query = new URLSearchParams({ generation: String(generation) });
   const path = `/storage/v1/b/${bucket}/o/${encodeURIComponent(object)}?${query}`;
+  count('objects.delete');
   await Promise.allSettled([client.request(what, 'DELETE', path, { expected: [404] })]);
 }
 
@@ -96,22 +135,24 @@ class GsWriter implements ObjectWriter {
     this.#options = options;
   }
 
-  async write(part: Uint8Array): Promise<void> {
+  async write(part: Uint8Array, options: CallOptions = {}): Promise<void> {
     invariant(!this.#ended, `${this.#target.what}: a part came after finish or abort`);
-    throwIfAborted(this.#options.signal);
+    const signal = options.signal ?? this.#options.signal;
+    throwIfAborted(signal);
     const pending = this.#tail.length + part.length;
     const full = pending - (pending % CHUNK);
     const taken = full === 0 ? 0 : full - this.#tail.length;
-    if (full > 0) await this.#send([this.#tail, part.subarray(0, taken)], full);
+    if (full > 0) await this.#send([this.#tail, part.subarray(0, taken)], full, signal);
     const rest = part.subarray(taken);
     this.#tail = full === 0 ? Buffer.concat([this.#tail, rest]) : Uint8Array.from(rest);
     this.#crc = native.crc32c(part, this.#crc);
   }
 
-  async finish(expectedBytes: number): Promise<void> {
+  async finish(expectedBytes: number, options: CallOptions = {}): Promise<void> {
     const { what } = this.#target;
     invariant(!this.#ended, `${what}: finished or aborted twice`);
-    throwIfAborted(this.#options.signal);
+    const signal = options.signal ?? this.#options.signal;
+    throwIfAborted(signal);
     const written = this.#sent + this.#tail.length;
     if (written !== expectedBytes) {
       await this.abort();
@@ -120,8 +161,10 @@ class GsWriter implements ObjectWriter {
         `${what} failed: ${expectedBytes} bytes were expected and ${written} written`,
       );
     }
-    if (this.#session === undefined) await putGsObject(this.#target, this.#tail, this.#options);
-    else await this.#send([this.#tail], this.#tail.length, written);
+    const own = { ...this.#options, ...(signal === undefined ? {} : { signal }) };
+    if (this.#session === undefined) await putGsObject(this.#target, this.#tail, own);
+    else
+      await unlessOurs(this.#target, written, own, () => this.#send([this.#tail], this.#tail.length, signal, written));
     this.#ended = true;
   }
 
@@ -133,24 +176,32 @@ class GsWriter implements ObjectWriter {
     if (ended || session === undefined) return;
     // 499 is the store's word for a session that was given up; without it the session ends by itself after a week.
     await Promise.allSettled([
-      this.#target.client.request(this.#target.what, 'DELETE', session, { expected: [404, 410, 499] }),
+      this.#target.client.request(this.#target.what, 'DELETE', session, {
+        expected: [404, 410, 499],
+        signal: AbortSignal.timeout(ABORT_MS),
+      }),
     ]);
   }
 
   /** Sends bytes that follow #sent until the store holds them all; with `total` they are the last ones. */
-  async #send(pieces: readonly Uint8Array[], bytes: number, total?: number): Promise<void> {
-    this.#session ??= await this.#begin();
+  async #send(
+    pieces: readonly Uint8Array[],
+    bytes: number,
+    signal: AbortSignal | undefined,
+    total?: number,
+  ): Promise<void> {
+    this.#session ??= await this.#begin(signal);
     const end = this.#sent + bytes;
     let held = this.#sent;
     if (this.#unsure) {
-      const answer = await this.#put([], `bytes */${total ?? '*'}`, total);
+      const answer = await this.#put([], `bytes */${total ?? '*'}`, signal, total);
       if (answer === undefined) return;
       if (answer < held || answer > end) throw this.#fault('permanent', `the store lost its place at ${held} bytes`);
       held = answer;
     }
     while (held < end || total !== undefined) {
       const range = held === end ? '*' : `${held}-${end - 1}`;
-      const next = await this.#put(skip(pieces, held - this.#sent), `bytes ${range}/${total ?? '*'}`, total);
+      const next = await this.#put(skip(pieces, held - this.#sent), `bytes ${range}/${total ?? '*'}`, signal, total);
       if (next === undefined) return;
       if (next <= held || next > end) throw this.#fault('transient', `the store took no bytes at ${held} of ${end}`);
       held = next;
@@ -160,14 +211,20 @@ class GsWriter implements ObjectWriter {
   }
 
   /** One request to the session: how many bytes the store holds now, undefined when the object is complete. */
-  async #put(body: readonly Uint8Array[], range: string, total: number | undefined): Promise<number | undefined> {
-    const { client, what } = this.#target;
+  async #put(
+    body: readonly Uint8Array[],
+    range: string,
+    signal: AbortSignal | undefined,
+    total: number | undefined,
+  ): Promise<number | undefined> {
+    const { client, count, what } = this.#target;
+    count('objects.insert');
     const crc = crcText(this.#crc);
     this.#unsure = true;
     const answer = await client.request(what, 'PUT', this.#session!, {
       headers: { 'content-range': range, ...(total === undefined ? {} : { 'x-goog-hash': `crc32c=${crc}` }) },
       body,
-      signal: this.#options.signal,
+      signal,
       expected: [308],
     });
     if (answer.status !== 308) {
@@ -185,15 +242,16 @@ class GsWriter implements ObjectWriter {
     return Number(last) + 1;
   }
 
-  async #begin(): Promise<string> {
-    const { client, what, object } = this.#target;
+  async #begin(signal: AbortSignal | undefined): Promise<string> {
+    const { client, count, what } = this.#target;
+    count('objects.insert');
     const answer = await client.request(what, 'POST', uploadPath(this.#target, 'resumable', this.#options), {
       headers: {
         'content-type': 'application/json; charset=utf-8',
         'x-upload-content-type': 'application/octet-stream',
       },
-      body: [Buffer.from(JSON.stringify({ name: object }))],
-      signal: this.#options.signal,
+      body: [Buffer.from(JSON.stringify(resourceOf(this.#target, this.#options)))],
+      signal,
     });
     const { location } = answer.headers;
     if (location === undefined) throw remoteFault({ kind: 'transient', reason: 'no upload session was opened' }, what);

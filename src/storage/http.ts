@@ -1,5 +1,5 @@
 import { SpanvaultError } from '../fault/index.js';
-import type { ExternalStorage, ListedObject, ObjectWriter, ReadOptions, ReadResult } from './contract.js';
+import type { CallOptions, ExternalStorage, ListedObject, ObjectWriter, ReadOptions, ReadResult } from './contract.js';
 import { declaredLength, exchange, type HttpAnswer, type HttpCall } from './http_exchange.js';
 import { readRange } from './http_range.js';
 import { unlistable } from './listed.js';
@@ -27,8 +27,14 @@ export class HttpStorage implements ExternalStorage {
   readonly #query: string;
   readonly #authorization: string | undefined;
 
-  /** @throws SpanvaultError SV_URI without a host */
-  constructor(uri: StorageUri) {
+  readonly #count: (kind: string) => void;
+
+  /**
+   * @param count counts a request that goes out, by its method
+   * @throws SpanvaultError SV_URI without a host
+   */
+  constructor(uri: StorageUri, count: (kind: string) => void = () => {}) {
+    this.#count = count;
     const at = uri.host.lastIndexOf('@');
     const host = uri.host.slice(at + 1);
     this.#base = printUri({ ...uri, host, parameters: [] });
@@ -44,7 +50,7 @@ export class HttpStorage implements ExternalStorage {
     const { bytes, totalBytes } = await readRange(
       {
         get: (headers, keep) => this.#request('GET', name, { headers, keep, signal: options.signal }),
-        size: () => this.size(name),
+        size: () => this.size(name, options),
       },
       what,
       options,
@@ -52,9 +58,9 @@ export class HttpStorage implements ExternalStorage {
     return { bytes, totalBytes };
   }
 
-  async size(name: string): Promise<number> {
+  async size(name: string, { signal }: CallOptions = {}): Promise<number> {
     checkName(name);
-    const { headers } = await this.#request('HEAD', name, {});
+    const { headers } = await this.#request('HEAD', name, { signal });
     const bytes = declaredLength(headers);
     if (bytes !== undefined) return bytes;
     throw remoteFault(
@@ -111,6 +117,7 @@ export class HttpStorage implements ExternalStorage {
       for (let redirects = 0; ; redirects++) {
         // A password goes to the server that it was given for and to no other.
         const authorization = url.origin === first.origin ? this.#authorization : undefined;
+        this.#count(method);
         const answer = await exchange({
           method,
           url,

@@ -84,14 +84,14 @@ function openDriver(uri: StorageUri, context: DriverContext): ExternalStorage {
     case 'userfile':
       return new UserfileStorage(uri, settings);
     case 'gs':
-      return new GsStorage(uri);
+      return new GsStorage(uri, context.count);
     case 'azure-blob':
     case 'azure':
     case 'azure-storage':
-      return new AzureStorage(uri);
+      return new AzureStorage(uri, context.count);
     case 'http':
     case 'https':
-      return new HttpStorage(uri);
+      return new HttpStorage(uri, context.count);
     default:
       throw new SpanvaultError('SV_INTERNAL', `storage scheme ${uri.scheme} is marked as supported and has no driver`);
   }

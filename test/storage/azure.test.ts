@@ -6,6 +6,7 @@ import { parseUri } from '#src/storage/index.js';
 import { AZURITE_KEY, AZURITE_PARAMETERS, azuriteContainer, hasAzurite, startAzurite } from './servers/azurite.js';
 import type { TestServer } from './servers/process.js';
 import { type Mishap, startRelay } from './servers/relay.js';
+import { weather } from './weather.js';
 
 const open = (path: string, parameters = AZURITE_PARAMETERS): AzureStorage =>
   new AzureStorage(parseUri(`azure-blob://${path}?${parameters}`));
@@ -160,7 +161,7 @@ describe.skipIf(!hasAzurite)('azure-blob', () => {
     it('writes a part again under the same block, and knows its own blob when the answer to finish was lost', async () => {
       for (const mishap of ['lose request', 'lose answer'] as const) {
         const storage = await through();
-        const writer = await storage.create('o', { ifAbsent: true });
+        const writer = await storage.create('o', { ifAbsent: true, writeId: 'first' });
         for (const seed of [1, 2]) {
           plan = [mishap];
           await expect(writer.write(pattern(300_000, seed))).rejects.toMatchObject(passes);
@@ -171,12 +172,25 @@ describe.skipIf(!hasAzurite)('azure-blob', () => {
         await writer.finish(600_000);
         const whole = Buffer.concat([pattern(300_000, 1), pattern(300_000, 2)]);
         expect(Buffer.compare((await storage.read('o')).bytes, whole)).toBe(0);
-        const rival = await storage.create('o', { ifAbsent: true });
+        const rival = await storage.create('o', { ifAbsent: true, writeId: 'second' });
         await rival.write(pattern(10));
         plan = [mishap];
         await expect(rival.finish(10)).rejects.toMatchObject(passes);
         await expect(rival.finish(10)).rejects.toMatchObject({ code: 'SV_STORAGE_EXISTS' });
       }
+    });
+
+    it('keeps to one result through a storm of failures, and counts its requests', async () => {
+      const { name } = await container();
+      await weather(
+        server.url,
+        'AZURE_STORAGE_SERVICE_ENDPOINT',
+        `azure-blob://${name}/c?${AZURITE_PARAMETERS}`,
+        stops,
+        {
+          kinds: ['PutBlob', 'PutBlock', 'PutBlockList', 'GetBlob', 'GetBlobProperties', 'ListBlobs', 'DeleteBlob'],
+        },
+      );
     });
 
     it('stops a request that is under way when aborted', async () => {

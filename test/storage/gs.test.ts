@@ -7,6 +7,7 @@ import { hasFakeGcs, makeGcsBucket, putGcsObject, startFakeGcs } from './servers
 import { startGsSessions } from './servers/gs_sessions.js';
 import type { TestServer } from './servers/process.js';
 import { type Mishap, startRelay } from './servers/relay.js';
+import { weather } from './weather.js';
 
 const KiB = 1024;
 const SECRET = 'NEVER-TO-BE-SEEN';
@@ -180,6 +181,27 @@ describe.skipIf(!hasFakeGcs)('gs', () => {
       plan = ['damage answer'];
       await expect(storage.read('o')).rejects.toMatchObject({ ...passes, message: expect.stringContaining('CRC-32C') });
       expect((await storage.read('o')).bytes).toEqual(pattern(10_000));
+    });
+
+    it('knows its own object when the answer to a write was lost', async () => {
+      const storage = await through();
+      const once = (writeId: string) => storage.write('o', pattern(1000), { ifAbsent: true, writeId });
+      plan = ['lose answer'];
+      await expect(once('first')).rejects.toMatchObject(passes);
+      await once('first');
+      await expect(once('second')).rejects.toMatchObject({ code: 'SV_STORAGE_EXISTS' });
+      await expect(storage.write('o', pattern(1000), { ifAbsent: true })).rejects.toMatchObject({
+        code: 'SV_STORAGE_EXISTS',
+      });
+    });
+
+    it('keeps to one result through a storm of failures, and counts its requests', async () => {
+      const sessions = await startGsSessions(server.url);
+      stops.push(() => sessions.stop());
+      const uri = uriOf(`${await bucket()}/c`);
+      await weather(sessions.url, 'STORAGE_EMULATOR_HOST', uri, stops, {
+        kinds: ['objects.insert', 'objects.get', 'objects.list', 'objects.delete'],
+      });
     });
 
     it('goes on with a session after a lost request or answer, and sends only what the store lacks', async () => {
