@@ -342,13 +342,17 @@ export interface NativeMemoryObjects {
 export interface NativeKernels {
   crc32c(bytes: Uint8Array, seed: number): number;
   crc32Ieee(bytes: Uint8Array): number;
-  /** Compresses `input` in blocks of `blockBytes` into scratch, CRCs each and copies it once; returns compressed bytes. The ceiling of an encoder. */
+  /**
+   * Compresses `input` in blocks of `blockBytes` into scratch, CRCs each and copies it once; returns compressed bytes. The
+   * ceiling of an encoder. With `published`, snappy is that of the crate `snap`; ours writes the same bytes.
+   */
   codecCeiling(
     input: Uint8Array,
     compression: Compression,
     level: number,
     blockBytes: number,
     scratch: Uint8Array,
+    published: boolean,
   ): number;
 }
 

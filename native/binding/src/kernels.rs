@@ -23,12 +23,21 @@ pub fn crc32_ieee(bytes: &[u8]) -> u32 {
 
 /// Compresses, checksums and copies `input` block by block: the ceiling of an encoder.
 #[napi(catch_unwind)]
-pub fn codec_ceiling(input: &[u8], compression: String, level: f64, block_bytes: f64, mut scratch: Uint8ArraySlice) -> Result<f64> {
+pub fn codec_ceiling(
+    input: &[u8],
+    compression: String,
+    level: f64,
+    block_bytes: f64,
+    mut scratch: Uint8ArraySlice,
+    published: bool,
+) -> Result<f64> {
     disjoint(&scratch, input).map_err(thrown)?;
     // SAFETY: JavaScript of this thread waits for this call and the two do not overlap: this is the only borrow.
     let scratch = unsafe { scratch.as_mut() };
     Compression::parse(&compression)
-        .and_then(|codec| codec::codec_ceiling(input, codec, level as i32, size(block_bytes, "block size")?, scratch))
+        .and_then(|codec| {
+            codec::codec_ceiling(input, codec, level as i32, size(block_bytes, "block size")?, scratch, published)
+        })
         .map(|bytes| bytes as f64)
         .map_err(thrown)
 }

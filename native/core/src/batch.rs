@@ -70,6 +70,13 @@ impl<'a> Batch<'a> {
         Some((self.bytes.get(key..value)?, self.bytes.get(value..end)?))
     }
 
+    /// The bytes of entry `i` and all behind it; none past the end.
+    #[inline]
+    pub fn bytes_from(&self, i: usize) -> &'a [u8] {
+        let start = i.checked_mul(2).and_then(|at| self.offsets.get(at));
+        start.and_then(|&start| self.bytes.get(start as usize..)).unwrap_or_default()
+    }
+
     /// Keys and values in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> {
         let batch = *self;

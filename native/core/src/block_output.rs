@@ -11,6 +11,15 @@ use crate::properties_writer::BlockHandle;
 /// Block type and checksum.
 pub(crate) const TRAILER_LEN: usize = 5;
 
+/// How a block is stored.
+#[derive(Clone, Copy)]
+pub(crate) enum Form<'a> {
+    /// As it is.
+    Plain,
+    /// Compressed, if that is worth it; `ahead` is what the caller reads next.
+    Compressed { ahead: &'a [u8] },
+}
+
 /// The file as far as it is written.
 pub(crate) struct BlockOutput {
     compressor: Compressor,
@@ -59,18 +68,19 @@ impl BlockOutput {
         Ok((self.advance(length), at + length + TRAILER_LEN))
     }
 
-    /// Writes a block to `out` from `at`, compressed if asked for and if that is worth it. What does not fit is spilled.
-    pub(crate) fn write(&mut self, payload: &[u8], compress: bool, out: &mut [u8], at: usize) -> Result<(BlockHandle, usize)> {
+    /// Writes a block to `out` from `at`, compressed if that is worth it unless it is to be `Plain`. What does not fit is
+    /// spilled.
+    pub(crate) fn write(&mut self, payload: &[u8], form: Form<'_>, out: &mut [u8], at: usize) -> Result<(BlockHandle, usize)> {
         let most = self.compressor.bound(payload.len()).max(payload.len()) + TRAILER_LEN;
         let place = out.get_mut(at..).unwrap_or_default();
         if !self.is_pending() && place.len() >= most {
-            let length = self.fill(payload, compress, place)?;
+            let length = self.fill(payload, form, place)?;
             return Ok((self.advance(length), at + length + TRAILER_LEN));
         }
         let mut spill = std::mem::take(&mut self.spill);
         let start = spill.len();
         spill.resize(start + most, 0);
-        let length = self.fill(payload, compress, spill.get_mut(start..).unwrap_or_default())?;
+        let length = self.fill(payload, form, spill.get_mut(start..).unwrap_or_default())?;
         spill.truncate(start + length + TRAILER_LEN);
         self.spill = spill;
         Ok((self.advance(length), self.drain(out, at)))
@@ -84,9 +94,9 @@ impl BlockOutput {
     }
 
     /// Fills the front of `place` with what is stored of a payload and its trailer; returns the stored length.
-    fn fill(&mut self, payload: &[u8], compress: bool, place: &mut [u8]) -> Result<usize> {
-        if compress {
-            if let Some(length) = self.compressor.compress(payload, place)? {
+    fn fill(&mut self, payload: &[u8], form: Form<'_>, place: &mut [u8]) -> Result<usize> {
+        if let Form::Compressed { ahead } = form {
+            if let Some(length) = self.compressor.compress(payload, place, ahead)? {
                 put_trailer(place, length, self.compressor.compression().block_type());
                 return Ok(length);
             }

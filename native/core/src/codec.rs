@@ -9,6 +9,7 @@ use zstd_safe::{CCtx, CParameter, DCtx};
 
 use crate::checksum::{crc32c, mask};
 use crate::fault::{Fault, Result};
+use crate::snappy::Snappy;
 use crate::varint;
 
 /// Block type of uncompressed payloads.
@@ -69,7 +70,8 @@ impl Compression {
 
 enum Encoder {
     None,
-    Snappy(Box<snap::raw::Encoder>),
+    Snappy(Snappy),
+    Published(Box<snap::raw::Encoder>),
     Zstd(CCtx<'static>),
 }
 
@@ -87,7 +89,7 @@ impl Compressor {
     pub fn new(compression: Compression, level: i32) -> Result<Compressor> {
         let encoder = match compression {
             Compression::None => Encoder::None,
-            Compression::Snappy => Encoder::Snappy(Box::new(snap::raw::Encoder::new())),
+            Compression::Snappy => Encoder::Snappy(Snappy::new()),
             Compression::Zstd => {
                 let (least, greatest) = (zstd_safe::min_c_level(), zstd_safe::max_c_level());
                 if !(least..=greatest).contains(&level) || level == 0 {
@@ -110,20 +112,24 @@ impl Compressor {
     pub fn bound(&self, n: usize) -> usize {
         match self.encoder {
             Encoder::None => 0,
-            Encoder::Snappy(_) => snap::raw::max_compress_len(n),
+            Encoder::Snappy(_) | Encoder::Published(_) => Snappy::bound(n),
             Encoder::Zstd(_) => zstd_safe::compress_bound(n) + varint::MAX_U32,
         }
     }
 
     /// Compresses a block payload into `out`, which holds at least [`Compressor::bound`] bytes: the compressed length,
-    /// or None when the block is to be stored as it is, because compression saves less than an eighth.
+    /// or None when the block is to be stored as it is, because compression saves less than an eighth. `ahead` is memory that
+    /// the caller reads next, which may be asked for meanwhile.
     ///
     /// # Errors
     /// `SV_INTERNAL` when the codec refuses, which it does for no input.
-    pub fn compress(&mut self, input: &[u8], out: &mut [u8]) -> Result<Option<usize>> {
+    pub fn compress(&mut self, input: &[u8], out: &mut [u8], ahead: &[u8]) -> Result<Option<usize>> {
         let length = match &mut self.encoder {
             Encoder::None => return Ok(None),
             Encoder::Snappy(encoder) => {
+                encoder.compress(input, out, ahead).map_err(|e| Fault::internal(format!("snappy refused a block: {e}")))?
+            }
+            Encoder::Published(encoder) => {
                 encoder.compress(input, out).map_err(|e| Fault::internal(format!("snappy refused a block: {e}")))?
             }
             Encoder::Zstd(context) => {
@@ -230,7 +236,8 @@ impl Decompressor {
 }
 
 /// The ceiling of an encoder: compresses `input` in blocks of `block_bytes`, takes the CRC of what would be stored and
-/// copies it once, into `scratch`, over and over. Returns the stored bytes, trailers not counted.
+/// copies it once, into `scratch`, over and over. Returns the stored bytes, trailers not counted. With `published`, snappy is
+/// that of the crate `snap` instead of ours: the same bytes by code that is not ours to tune.
 ///
 /// # Errors
 /// `SV_USAGE` when a block is empty or `scratch` cannot hold one.
@@ -240,8 +247,12 @@ pub fn codec_ceiling(
     level: i32,
     block_bytes: usize,
     scratch: &mut [u8],
+    published: bool,
 ) -> Result<u64> {
     let mut compressor = Compressor::new(compression, level)?;
+    if published && compression == Compression::Snappy {
+        compressor.encoder = Encoder::Published(Box::new(snap::raw::Encoder::new()));
+    }
     let needed = compressor.bound(block_bytes).max(block_bytes);
     if block_bytes == 0 || scratch.len() < needed {
         return Err(Fault::usage(format!(
@@ -252,7 +263,7 @@ pub fn codec_ceiling(
     let mut compressed = vec![0u8; compressor.bound(block_bytes)];
     let (mut total, mut at, mut sum) = (0u64, 0usize, 0u32);
     for block in input.chunks(block_bytes) {
-        let stored = match compressor.compress(block, &mut compressed)? {
+        let stored = match compressor.compress(block, &mut compressed, &[])? {
             Some(length) => compressed.get(..length).unwrap_or_default(),
             None => block,
         };
@@ -278,7 +289,7 @@ mod tests {
     fn kept(compression: Compression, input: &[u8]) -> Option<Vec<u8>> {
         let mut compressor = Compressor::new(compression, 3).unwrap();
         let mut out = vec![0; compressor.bound(input.len())];
-        let length = compressor.compress(input, &mut out).unwrap()?;
+        let length = compressor.compress(input, &mut out, &[]).unwrap()?;
         out.truncate(length);
         Some(out)
     }
@@ -332,10 +343,11 @@ mod tests {
     fn the_ceiling_counts_what_would_be_stored() {
         let input = vec![7u8; 100_000];
         let mut scratch = vec![0; 70_000];
-        assert_eq!(codec_ceiling(&input, Compression::None, 0, 32 << 10, &mut scratch).unwrap(), 100_000);
-        assert!(codec_ceiling(&input, Compression::Snappy, 0, 32 << 10, &mut scratch).unwrap() < 10_000);
-        assert!(codec_ceiling(&input, Compression::None, 0, 80_000, &mut scratch).is_err());
-        assert!(codec_ceiling(&input, Compression::None, 0, 0, &mut scratch).is_err());
+        assert_eq!(codec_ceiling(&input, Compression::None, 0, 32 << 10, &mut scratch, false).unwrap(), 100_000);
+        let snappy = [true, false].map(|published| codec_ceiling(&input, Compression::Snappy, 0, 32 << 10, &mut scratch, published).unwrap());
+        assert!(snappy[0] < 10_000 && snappy[0] == snappy[1]);
+        assert!(codec_ceiling(&input, Compression::None, 0, 80_000, &mut scratch, false).is_err());
+        assert!(codec_ceiling(&input, Compression::None, 0, 0, &mut scratch, false).is_err());
     }
 
     proptest! {

@@ -33,6 +33,7 @@ pub mod reader;
 pub mod rewrite;
 pub mod row_boundary;
 pub mod selection;
+mod snappy;
 pub mod source;
 pub mod sst_writer;
 pub mod value;

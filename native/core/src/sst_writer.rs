@@ -6,7 +6,7 @@
 
 use crate::batch::Batch;
 use crate::block_builder::{BlockBuilder, INDEX_INTERVAL};
-use crate::block_output::{BlockOutput, TRAILER_LEN};
+use crate::block_output::{Form, BlockOutput, TRAILER_LEN};
 use crate::codec::{Compression, Compressor};
 use crate::data_block::{BlockRules, DataBlock, Entries, Stop};
 use crate::engine_key::{self, SEPARATOR_TRAILER, SET_TRAILER, TRAILER_BYTES};
@@ -272,7 +272,7 @@ impl SstWriter {
             let (reached, stop) = self.block.encode_run(&mut self.entries, batch, next, memory, file_room)?;
             next = reached;
             if stop == Stop::Full {
-                at = self.end_block(batch.get(next).map(|entry| entry.0), direct, out, at)?;
+                at = self.end_block(Some((batch, next)), direct, out, at)?;
                 oversized = false;
                 if self.output.is_pending() || at == out.len() {
                     return Ok(Progress { next, out_pos: at, reason: Reason::Out });
@@ -296,14 +296,18 @@ impl SstWriter {
         }
     }
 
-    /// Ends the block: stores it and adds its index entry, which lies before `next_key`. Returns the end in `out`.
-    fn end_block(&mut self, next_key: Option<&[u8]>, direct: bool, out: &mut [u8], at: usize) -> Result<usize> {
+    /// Ends the block: stores it and adds its index entry, which lies before the `next` entry of the batch. Returns the end
+    /// in `out`.
+    fn end_block(&mut self, next: Option<(&Batch<'_>, usize)>, direct: bool, out: &mut [u8], at: usize) -> Result<usize> {
+        let next_key = next.and_then(|(batch, i)| batch.get(i)).map(|entry| entry.0);
         let (handle, at) = if direct {
             let length = self.block.seal(out.get_mut(at..).unwrap_or_default());
             self.output.seal_in_place(out, at, length)?
         } else {
             let length = self.block.seal(&mut self.scratch);
-            self.output.write(&self.scratch[..length], true, out, at)?
+            // Entries of the next block come into the cache while this one keeps the processor busy.
+            let ahead = next.map_or(&[][..], |(batch, i)| batch.bytes_from(i));
+            self.output.write(&self.scratch[..length], Form::Compressed { ahead }, out, at)?
         };
         self.data_blocks += 1;
         self.block.reset();
@@ -350,9 +354,9 @@ impl SstWriter {
             index_bytes: (index.len() + TRAILER_LEN) as u64,
             compression: self.output.compression(),
         };
-        let (index_handle, at) = self.output.write(&index, true, out, at)?;
-        let (properties_handle, at) = self.output.write(&properties_payload(&numbers), false, out, at)?;
-        let (metaindex_handle, at) = self.output.write(&metaindex_payload(properties_handle), false, out, at)?;
+        let (index_handle, at) = self.output.write(&index, Form::Compressed { ahead: &[] }, out, at)?;
+        let (properties_handle, at) = self.output.write(&properties_payload(&numbers), Form::Plain, out, at)?;
+        let (metaindex_handle, at) = self.output.write(&metaindex_payload(properties_handle), Form::Plain, out, at)?;
         let at = self.output.append(&footer(metaindex_handle, index_handle), out, at);
         self.facts = SstFileFacts {
             entries: numbers.entries,
