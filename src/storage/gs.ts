@@ -10,9 +10,10 @@ import type {
   ReadResult,
   WriteOptions,
 } from './contract.js';
+import { crcText } from './crc32c.js';
 import { type GsCall, type GsClient, gsClient, parseJson } from './gs_client.js';
 import { parseGsAccount } from './gs_credentials.js';
-import { crcText, createGsObject, putGsObject } from './gs_writer.js';
+import { createGsObject, putGsObject } from './gs_writer.js';
 import type { HttpAnswer } from './http_exchange.js';
 import { readRange } from './http_range.js';
 import { type ListedPage, listPages, storeDelimiter } from './listed.js';

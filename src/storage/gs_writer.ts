@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hasCode, invariant, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { native } from '../native/index.js';
 import type { CallOptions, ObjectWriter, WriteOptions } from './contract.js';
+import { crcText } from './crc32c.js';
 import { type GsClient, parseJson } from './gs_client.js';
 import type { HttpAnswer } from './http_exchange.js';
 import { type FailureKind, remoteFault } from './remote_faults.js';
@@ -24,13 +25,6 @@ export interface GsTarget {
   readonly object: string;
   /** `writing gs://bucket/a` */
   readonly what: string;
-}
-
-/** A CRC-32C as the store writes it: base64 of four bytes, big end first. */
-export function crcText(crc: number): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(crc);
-  return bytes.toString('base64');
 }
 
 /** Writes an object in one request; the store refuses it when the bytes that arrive have another CRC-32C. */

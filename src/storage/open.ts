@@ -12,6 +12,7 @@ import { MemoryStorage } from './memory.js';
 import { metricsLayer } from './metrics.js';
 import { NodelocalStorage } from './nodelocal.js';
 import { resolveRetry, retryLayer } from './retry.js';
+import { S3Storage } from './s3.js';
 import { checkScheme, registerScheme } from './schemes.js';
 import { traceLayer } from './trace.js';
 import { joinUri, parseUri, type StorageUri, withoutLocality } from './uri.js';
@@ -83,6 +84,8 @@ function openDriver(uri: StorageUri, context: DriverContext): ExternalStorage {
       return new MemoryStorage(uri, native);
     case 'userfile':
       return new UserfileStorage(uri, settings);
+    case 's3':
+      return new S3Storage(uri, context.count);
     case 'gs':
       return new GsStorage(uri, context.count);
     case 'azure-blob':
@@ -93,7 +96,7 @@ function openDriver(uri: StorageUri, context: DriverContext): ExternalStorage {
     case 'https':
       return new HttpStorage(uri, context.count);
     default:
-      throw new SpanvaultError('SV_INTERNAL', `storage scheme ${uri.scheme} is marked as supported and has no driver`);
+      throw new SpanvaultError('SV_INTERNAL', `storage scheme ${uri.scheme} is known and has no driver`);
   }
 }
 

@@ -7,7 +7,6 @@ interface Scheme {
   /** The name CockroachDB uses in `unknown … query parameters`. */
   readonly label: string;
   readonly parameters: readonly string[] | undefined;
-  readonly supported: boolean;
 }
 
 const S3 = [
@@ -21,6 +20,9 @@ const S3 = [
   'S3_STORAGE_CLASS',
   'AWS_USE_PATH_STYLE',
   'AWS_SKIP_CHECKSUM',
+  'AWS_SKIP_TLS_VERIFY',
+  'AWS_SERVER_ENC_MODE',
+  'AWS_SERVER_KMS_ID',
 ];
 const AZURE = [
   'AUTH',
@@ -34,17 +36,17 @@ const AZURE = [
 
 /** Every scheme that parses, and the parameters each allows: upper case only. */
 const SCHEMES: Readonly<Record<string, Scheme>> = {
-  nodelocal: { label: 'nodelocal', parameters: [], supported: true },
-  memory: { label: 'memory', parameters: [], supported: true },
-  s3: { label: 'S3', parameters: S3, supported: false },
-  gs: { label: 'GS', parameters: ['AUTH', 'CREDENTIALS', 'ASSUME_ROLE'], supported: true },
-  'azure-blob': { label: 'azure', parameters: AZURE, supported: true },
-  azure: { label: 'azure', parameters: AZURE, supported: true },
-  'azure-storage': { label: 'azure', parameters: AZURE, supported: true },
-  http: { label: 'HTTP', parameters: undefined, supported: true },
-  https: { label: 'HTTP', parameters: undefined, supported: true },
-  userfile: { label: 'userfile', parameters: [], supported: true },
-  external: { label: 'external', parameters: [], supported: true },
+  nodelocal: { label: 'nodelocal', parameters: [] },
+  memory: { label: 'memory', parameters: [] },
+  s3: { label: 'S3', parameters: S3 },
+  gs: { label: 'GS', parameters: ['AUTH', 'CREDENTIALS', 'ASSUME_ROLE'] },
+  'azure-blob': { label: 'azure', parameters: AZURE },
+  azure: { label: 'azure', parameters: AZURE },
+  'azure-storage': { label: 'azure', parameters: AZURE },
+  http: { label: 'HTTP', parameters: undefined },
+  https: { label: 'HTTP', parameters: undefined },
+  userfile: { label: 'userfile', parameters: [] },
+  external: { label: 'external', parameters: [] },
 };
 
 const registered = new Map<string, Scheme>();
@@ -54,13 +56,13 @@ export function registerScheme(scheme: string, parameters: readonly string[]): v
   if (!/^[a-z][a-z0-9+.-]*$/.test(scheme) || Object.hasOwn(SCHEMES, scheme) || registered.has(scheme)) {
     throw new SpanvaultError('SV_USAGE', `storage scheme ${JSON.stringify(scheme)} is taken or not a scheme`);
   }
-  registered.set(scheme, { label: scheme, parameters, supported: true });
+  registered.set(scheme, { label: scheme, parameters });
 }
 
 /**
  * Checks scheme and parameters without opening anything, so that a statement is refused before it starts.
  * COCKROACH_LOCALITY is allowed everywhere.
- * @throws SpanvaultError SV_URI for an unknown scheme or parameter, SV_NOT_SUPPORTED for a scheme without a driver
+ * @throws SpanvaultError SV_URI for an unknown scheme or parameter
  */
 export function checkScheme(uri: StorageUri): void {
   const scheme = Object.hasOwn(SCHEMES, uri.scheme) ? SCHEMES[uri.scheme] : registered.get(uri.scheme);
@@ -80,10 +82,5 @@ export function checkScheme(uri: StorageUri): void {
         details: { uri: shown },
       });
     }
-  }
-  if (!scheme.supported) {
-    throw new SpanvaultError('SV_NOT_SUPPORTED', `storage scheme ${uri.scheme} is not supported yet`, {
-      details: { uri: shown },
-    });
   }
 }

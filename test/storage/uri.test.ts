@@ -95,12 +95,6 @@ describe('storage URIs', () => {
     expect(() => openStorage({ uri, settings: { externalIODir: '/nonexistent' } })).toThrow(message);
   });
 
-  it.each(['s3'])('says that %s is not supported yet', (scheme) => {
-    expect(() => openStorage({ uri: `${scheme}://x/p`, settings: {} })).toThrow(
-      expect.objectContaining({ code: 'SV_NOT_SUPPORTED', message: `storage scheme ${scheme} is not supported yet` }),
-    );
-  });
-
   it.each([
     ['gs://b/p q?AUTH=implicit&COCKROACH_LOCALITY=default', 'gs://b/p%20q'],
     ['azure-blob://c/p?AUTH=implicit&AZURE_ACCOUNT_NAME=acc', 'azure-blob://c/p'],

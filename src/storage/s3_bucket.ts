@@ -1,0 +1,130 @@
+import { hasCode, throwIfAborted } from '../fault/index.js';
+import { native } from '../native/index.js';
+import { crcText } from './crc32c.js';
+import { remoteFault } from './remote_faults.js';
+import type { S3Connection, S3Session } from './s3_client.js';
+import { isExpired, s3Fault } from './s3_faults.js';
+import type { S3ObjectPolicy } from './s3_location.js';
+
+/** Metadata that tells whose write an object is. */
+const WRITE_ID = 'spanvault-write';
+
+/** What the store says of an object without its body. */
+export interface S3Head {
+  readonly bytes: number;
+  readonly writeId: string | undefined;
+}
+
+/** Requests to one bucket: each is counted, its failure told as a SpanvaultError, expired credentials renewed. */
+export class S3Bucket {
+  readonly name: string;
+  readonly policy: S3ObjectPolicy;
+  readonly #connection: S3Connection;
+  readonly #count: (kind: string) => void;
+
+  constructor(name: string, policy: S3ObjectPolicy, connection: S3Connection, count: (kind: string) => void) {
+    this.name = name;
+    this.policy = policy;
+    this.#connection = connection;
+    this.#count = count;
+  }
+
+  /** Makes one request; `kind` is the store's name for it. */
+  async request<T>(
+    kind: string,
+    what: string,
+    signal: AbortSignal | undefined,
+    send: (session: S3Session) => Promise<T>,
+  ): Promise<T> {
+    throwIfAborted(signal);
+    let session: S3Session | undefined;
+    try {
+      session = await this.#connection.session();
+      this.#count(kind);
+      return await send(session);
+    } catch (error) {
+      if (session !== undefined && isExpired(error) && this.#connection.renewable) {
+        await this.#connection.renew(session);
+        throw remoteFault({ kind: 'transient', reason: 'the credentials had expired' }, what);
+      }
+      throw s3Fault(error, what, signal);
+    }
+  }
+
+  /** @throws SpanvaultError SV_STORAGE_NOT_FOUND */
+  async head(key: string, what: string, signal?: AbortSignal): Promise<S3Head> {
+    const answer = await this.request('HeadObject', what, signal, ({ sdk, client }) =>
+      client.send(new sdk.HeadObjectCommand({ Bucket: this.name, Key: key }), optionsOf(signal)),
+    );
+    return { bytes: answer.ContentLength ?? 0, writeId: answer.Metadata?.[WRITE_ID] };
+  }
+
+  /** True when the object that exists is what this write made: an answer that was lost may have said so. */
+  async isOurs(
+    key: string,
+    bytes: number,
+    writeId: string | undefined,
+    what: string,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    if (writeId === undefined) return false;
+    try {
+      const head = await this.head(key, what, signal);
+      return head.writeId === writeId && head.bytes === bytes;
+    } catch (error) {
+      if (hasCode(error, 'SV_STORAGE_NOT_FOUND')) return false;
+      throw error;
+    }
+  }
+
+  /** Writes an object in one request. @throws SpanvaultError SV_STORAGE_EXISTS with ifAbsent */
+  async put(key: string, bytes: Uint8Array, what: string, options: S3WriteOptions): Promise<void> {
+    try {
+      await this.request('PutObject', what, options.signal, ({ sdk, client }) =>
+        client.send(
+          new sdk.PutObjectCommand({
+            Bucket: this.name,
+            Key: key,
+            Body: bytes,
+            ...this.checksumOf(bytes),
+            ...this.keptAs(options.writeId),
+            ...(options.ifAbsent === true ? { IfNoneMatch: '*' } : {}),
+          }),
+          optionsOf(options.signal),
+        ),
+      );
+    } catch (error) {
+      if (!hasCode(error, 'SV_STORAGE_EXISTS')) throw error;
+      if (!(await this.isOurs(key, bytes.length, options.writeId, what, options.signal))) throw error;
+    }
+  }
+
+  /** The checksum fields of a body. */
+  checksumOf(bytes: Uint8Array): { readonly ChecksumAlgorithm?: 'CRC32C'; readonly ChecksumCRC32C?: string } {
+    if (this.policy.skipChecksum) return {};
+    return { ChecksumAlgorithm: 'CRC32C', ChecksumCRC32C: crcText(native.crc32c(bytes, 0)) };
+  }
+
+  /** How a new object is kept: storage class, encryption, whose it is. */
+  keptAs(writeId: string | undefined) {
+    const { storageClass, encryption } = this.policy;
+    return {
+      ...(writeId === undefined ? {} : { Metadata: { [WRITE_ID]: writeId } }),
+      ...(storageClass === undefined ? {} : { StorageClass: storageClass as 'STANDARD' }),
+      ...(encryption === undefined ? {} : { ServerSideEncryption: encryption.mode }),
+      ...(encryption?.kmsKeyId === undefined ? {} : { SSEKMSKeyId: encryption.kmsKeyId }),
+    };
+  }
+}
+
+/** What of WriteOptions a request needs. */
+export interface S3WriteOptions {
+  readonly ifAbsent?: boolean;
+  readonly writeId?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** The signal as the client wants it. */
+export function optionsOf(signal: AbortSignal | undefined): { readonly abortSignal?: AbortSignal } {
+  return signal === undefined ? {} : { abortSignal: signal };
+}

@@ -1,0 +1,125 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { RuntimeConfigAwsCredentialIdentityProvider } from '@aws-sdk/types';
+import { loadPackage } from './packages.js';
+import type { S3Access } from './s3_location.js';
+
+type S3Module = typeof import('@aws-sdk/client-s3');
+type Credentials = NonNullable<NonNullable<ConstructorParameters<typeof S3Client>[0]>['credentials']>;
+
+/** Connections to one store that a thread keeps; more calls wait for one. */
+const SOCKETS = 64;
+/** A machine that does not answer at all is given up sooner than one that is slow. */
+const CONNECT_MS = 10_000;
+/** Longest silence of a connection. */
+const IDLE_MS = 60_000;
+/** What stores with an address of their own are signed for when the URI names no region; they take any. */
+const DEFAULT_REGION = 'us-east-1';
+
+/** A client and the module that its commands come from. */
+export interface S3Session {
+  readonly sdk: S3Module;
+  readonly client: S3Client;
+}
+
+/** The sessions of one store in this thread. */
+export class S3Connection {
+  readonly #access: S3Access;
+  #session: Promise<S3Session> | undefined;
+
+  constructor(access: S3Access) {
+    this.#access = access;
+  }
+
+  /** True when the credentials are fetched, so that new ones can be had. */
+  get renewable(): boolean {
+    return this.#access.keys === undefined || this.#access.roles.length > 0;
+  }
+
+  /** The session, made and its library loaded by the first call. */
+  session(): Promise<S3Session> {
+    this.#session ??= openSession(this.#access);
+    return this.#session;
+  }
+
+  /** Makes the next call fetch credentials anew; calls under way are not disturbed. `stale` is the session that was refused. */
+  async renew(stale: S3Session): Promise<void> {
+    // Of several calls that were refused only the first one renews.
+    if ((await this.#session) === stale) this.#session = undefined;
+  }
+}
+
+const connections = new Map<string, S3Connection>();
+
+/** The connection of this thread to a store; kept for the next storage that is opened there, for idle sockets hold no process. */
+export function s3Connection(access: S3Access): S3Connection {
+  const key = JSON.stringify(access);
+  let connection = connections.get(key);
+  if (connection === undefined) {
+    connection = new S3Connection(access);
+    connections.set(key, connection);
+  }
+  return connection;
+}
+
+async function openSession(access: S3Access): Promise<S3Session> {
+  // The library's advice on Node versions is for its developers, not for the users of a command.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+  const sdk = await loadPackage('@aws-sdk/client-s3', 's3', () => import('@aws-sdk/client-s3'));
+  const { NodeHttpHandler } = await import('@smithy/node-http-handler');
+  const agent = { keepAlive: true, maxSockets: SOCKETS };
+  const requestHandler = new NodeHttpHandler({
+    httpAgent: new HttpAgent(agent),
+    httpsAgent: new HttpsAgent({ ...agent, rejectUnauthorized: !access.skipTlsVerify }),
+    connectionTimeout: CONNECT_MS,
+    socketTimeout: IDLE_MS,
+  });
+  const credentials = await credentialsOf(access);
+  const region = access.region ?? (access.endpoint === undefined ? undefined : DEFAULT_REGION);
+  const client = new sdk.S3Client({
+    requestHandler,
+    // Retries are decided above, once for all stores.
+    maxAttempts: 1,
+    // Our own CRC-32C, computed in native, goes with every body; the library's is plain JavaScript.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    forcePathStyle: access.pathStyle,
+    ...(access.endpoint === undefined ? { followRegionRedirects: true } : { endpoint: access.endpoint }),
+    ...(region === undefined ? { region: environmentRegion } : { region }),
+    ...(credentials === undefined ? {} : { credentials }),
+  });
+  return { sdk, client };
+}
+
+/** The region of the environment, or one from which the client follows to the bucket's own. */
+async function environmentRegion(): Promise<string> {
+  return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || DEFAULT_REGION;
+}
+
+/** Credentials of the URI, or assumed through it; undefined: the client's own chain of environment, profile and machine. */
+async function credentialsOf({ keys, roles, region }: S3Access): Promise<Credentials | undefined> {
+  let master: Credentials | undefined =
+    keys === undefined
+      ? undefined
+      : {
+          accessKeyId: keys.id,
+          secretAccessKey: keys.secret,
+          ...(keys.token === undefined ? {} : { sessionToken: keys.token }),
+        };
+  if (roles.length === 0) return master;
+  const { fromTemporaryCredentials } = await import('@aws-sdk/credential-providers');
+  for (const { arn, externalId } of roles) {
+    const assumed: RuntimeConfigAwsCredentialIdentityProvider = fromTemporaryCredentials({
+      params: {
+        RoleArn: arn,
+        RoleSessionName: `spanvault-${process.pid}`,
+        ...(externalId === undefined ? {} : { ExternalId: externalId }),
+      },
+      ...(master === undefined ? {} : { masterCredentials: master }),
+      clientConfig: { maxAttempts: 1, ...(region === undefined ? {} : { region }) },
+    });
+    master = assumed;
+  }
+  return master;
+}
