@@ -1,6 +1,6 @@
 /*
  * `npm run bench`: measures, prints tables, and writes report.json and report.html into bench/out.
- * Options: --smoke | --full, --only encode,flows,chains,memory, --out DIRECTORY.
+ * Options: --smoke | --full, --only encode,flows,chains,incremental,memory, --out DIRECTORY.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,15 +9,25 @@ import { parseArgs } from 'node:util';
 import { benchChains } from './chains.js';
 import { benchEncode } from './encode.js';
 import { benchFlows } from './flows.js';
+import { benchIncremental } from './incremental.js';
 import { describeMachine } from './machine.js';
 import { benchMemory } from './memory.js';
 import { renderPage } from './page.js';
 import { PeerRuns } from './peers.js';
 import { judge, peerStatus, type Report } from './report.js';
 import { sizesOf } from './sizes.js';
-import { aimTable, chainTable, encodeTable, flowTable, memoryTable, printTable, type Table } from './tables.js';
+import {
+  aimTable,
+  chainTable,
+  encodeTable,
+  flowTable,
+  incrementalTable,
+  memoryTable,
+  printTable,
+  type Table,
+} from './tables.js';
 
-const PARTS = ['encode', 'flows', 'chains', 'memory'] as const;
+const PARTS = ['encode', 'flows', 'chains', 'incremental', 'memory'] as const;
 type Part = (typeof PARTS)[number];
 
 function isPart(text: string): text is Part {
@@ -64,9 +74,10 @@ const peers = new PeerRuns(scratch);
 const encode = await runPart('encode', encodeTable, (onRow) => benchEncode(sizes, peers, onRow));
 const flows = await runPart('flows', flowTable, (onRow) => benchFlows(sizes, scratch, onRow));
 const chains = await runPart('chains', chainTable, (onRow) => benchChains(sizes, scratch, onRow));
+const incremental = await runPart('incremental', incrementalTable, (onRow) => benchIncremental(sizes, scratch, onRow));
 const memory = await runPart('memory', memoryTable, (onRow) => benchMemory(sizes, scratch, onRow));
 
-const found = { machine, size: sizes.name, peers: peerStatus(peers.built), encode, flows, chains, memory };
+const found = { machine, size: sizes.name, peers: peerStatus(peers.built), encode, flows, chains, incremental, memory };
 const report: Report = { ...found, aims: judge(found) };
 console.log(`\n${Object.values(report.peers).join('\n')}\n\n${printTable(aimTable(report.aims))}`);
 const out = resolve(values.out);

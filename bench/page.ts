@@ -1,7 +1,7 @@
 import { type BarGroup, barChart, escapeHtml, stackedChart } from './charts.js';
 import type { EncodeRow } from './encode.js';
 import { dataSize, isMeasured, type Report, valueSize, verdict } from './report.js';
-import { chainTable, encodeTable, flowTable, memoryTable, type Table } from './tables.js';
+import { chainTable, encodeTable, flowTable, incrementalTable, memoryTable, type Table } from './tables.js';
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1d2430;--soft:#5b6675;--line:#d8dde5;--back:#fff;--good:#1a7f4b;--bad:#b3372f}
@@ -117,6 +117,23 @@ shares all over the key space, and from one full of all: the mark.</p>
 ${barChart('Seconds of a restore', groups, { markName: 'one full of the same rows' })}${tableHtml(chainTable(report.chains))}`;
 }
 
+function incrementalHtml(report: Report): string {
+  if (report.incremental.length === 0) return '';
+  const groups = report.incremental.map((row) => ({
+    name: `1 % of ${dataSize(row.bytes)}, ${valueSize(row.table.valueBytes)}`,
+    bars: (['full', 'incremental', 'withoutIndex'] as const).map((kind) => ({
+      series: kind === 'withoutIndex' ? 'incremental without an index' : kind,
+      value: row[kind].seconds.median,
+      label: `${row[kind].seconds.median.toFixed(2)} s, ${(row[kind].bytesVisited / 1e6).toFixed(1)} MB read`,
+    })),
+  }));
+  return `<h2>Incremental backups</h2>
+<p>A full backup, then incremental ones, each after 1 % of the rows, at random places, got another value. Bytes read are keys, values and entries of the
+change index that the store looked at. “Without an index”: the same by looking at every version, as for a source that has none. Afterwards the overwritten versions
+are collected.</p>
+${barChart('Seconds of a backup', groups)}${tableHtml(incrementalTable(report.incremental))}`;
+}
+
 function memoryHtml(report: Report): string {
   if (report.memory.length === 0) return '';
   const measured = report.memory.filter(isMeasured);
@@ -146,7 +163,7 @@ export function renderPage(report: Report): string {
 <title>Spanvault bench</title><style>${STYLE}</style></head><body>
 <h1>Spanvault bench</h1><p class="soft">${escapeHtml(facts)}</p>
 <h2>Aims</h2>${aimsHtml(report)}
-${encodeHtml(report)}${flowsHtml(report)}${chainsHtml(report)}${memoryHtml(report)}
+${encodeHtml(report)}${flowsHtml(report)}${chainsHtml(report)}${incrementalHtml(report)}${memoryHtml(report)}
 <h2>Not measured</h2><p>Real networks and object stores, a cold page cache, garbage collection over hours, other tenants of the machine:
 figures of a shared machine swing, and the ranges show by how much.</p>
 </body></html>

@@ -1,6 +1,7 @@
 import type { ChainRow } from './chains.js';
 import type { EncodeRow } from './encode.js';
 import type { FlowRow } from './flows.js';
+import type { IncrementalRow } from './incremental.js';
 import type { Machine } from './machine.js';
 import type { MemoryRow, MemorySkipped } from './memory.js';
 import { PEERS, type PeerName } from './peers.js';
@@ -14,6 +15,7 @@ export interface Report {
   readonly encode: readonly EncodeRow[];
   readonly flows: readonly FlowRow[];
   readonly chains: readonly ChainRow[];
+  readonly incremental: readonly IncrementalRow[];
   readonly memory: readonly (MemoryRow | MemorySkipped)[];
   readonly aims: readonly Aim[];
 }
@@ -40,6 +42,7 @@ const AIMS = {
   restore: 300,
   chain: 1.3,
   orientation: 4,
+  incrementalBytes: 0.05,
   residentMiB: 512,
   loopDelayMs: 10,
 } as const;
@@ -120,6 +123,14 @@ function chainAims(rows: readonly ChainRow[]): Aim[] {
     }));
 }
 
+function incrementalAims(rows: readonly IncrementalRow[]): Aim[] {
+  return rows.map(({ table, bytes, bytesFraction }) => ({
+    text: `incremental, ${valueSize(table.valueBytes)} values, 1 % of ${dataSize(bytes)} changed: reads < ${100 * AIMS.incrementalBytes} % of the bytes of a full`,
+    measured: `${(100 * bytesFraction).toFixed(1)} %`,
+    met: bytesFraction < AIMS.incrementalBytes,
+  }));
+}
+
 function memoryAims(rows: readonly (MemoryRow | MemorySkipped)[]): Aim[] {
   return rows.flatMap((row): Aim[] => {
     if (!isMeasured(row)) {
@@ -150,6 +161,7 @@ export function judge(report: Omit<Report, 'aims'>): Aim[] {
     ...encodeAims(report.encode),
     ...flowAims(report.flows),
     ...chainAims(report.chains),
+    ...incrementalAims(report.incremental),
     ...memoryAims(report.memory),
   ];
 }

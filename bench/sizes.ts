@@ -10,6 +10,8 @@ export interface Sizes {
   /** Tables of the backup and restore parts: the two of CockroachDB's own figures (README.md). */
   readonly tables: readonly { readonly rows: number; readonly valueBytes: number }[];
   readonly flowRounds: number;
+  /** Tables of which 1 % of the rows change between backups. */
+  readonly incrementalTables: readonly { readonly rows: number; readonly valueBytes: number }[];
   /** Key and value bytes of each memory run. */
   readonly memoryBytes: readonly number[];
   /** Lengths of the chains that are restored, and the key and value bytes of each. */
@@ -26,6 +28,7 @@ const SIZES: Readonly<Record<SizeName, Sizes>> = {
     encodeRounds: 1,
     tables: [{ rows: 5000, valueBytes: 100 }],
     flowRounds: 1,
+    incrementalTables: [{ rows: 20_000, valueBytes: 100 }],
     memoryBytes: [4 * MB],
     chainLayers: [1, 4],
     chainBytes: 2 * MB,
@@ -39,6 +42,7 @@ const SIZES: Readonly<Record<SizeName, Sizes>> = {
       { rows: 800_000, valueBytes: 1024 },
     ],
     flowRounds: 5,
+    incrementalTables: [{ rows: 2_500_000, valueBytes: 100 }],
     memoryBytes: [1000 * MB],
     chainLayers: [48, 400],
     chainBytes: 256 * MB,
@@ -52,6 +56,10 @@ const SIZES: Readonly<Record<SizeName, Sizes>> = {
       { rows: 800_000, valueBytes: 1024 },
     ],
     flowRounds: 5,
+    incrementalTables: [
+      { rows: 8_800_000, valueBytes: 100 },
+      { rows: 960_000, valueBytes: 1024 },
+    ],
     memoryBytes: [1000 * MB, 10_000 * MB],
     chainLayers: [1, 48, 400],
     chainBytes: 1000 * MB,

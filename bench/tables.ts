@@ -1,6 +1,7 @@
 import type { ChainRow } from './chains.js';
 import type { EncodeRow } from './encode.js';
 import type { FlowRow } from './flows.js';
+import type { IncrementalRow } from './incremental.js';
 import type { Figure } from './measure.js';
 import type { MemoryRow, MemorySkipped } from './memory.js';
 import type { PeerName } from './peers.js';
@@ -101,6 +102,36 @@ export function chainTable(rows: readonly ChainRow[]): Table {
       row.ofFull.toFixed(2),
       spread(row.openSeconds, 2),
       row.peakAnonymous.toFixed(0),
+    ]),
+  };
+}
+
+export function incrementalTable(rows: readonly IncrementalRow[]): Table {
+  const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+  return {
+    head: [
+      'values',
+      'data',
+      'changed rows',
+      'full s',
+      'incremental s',
+      'of the time',
+      'of the bytes read',
+      'without index s',
+      'of the bytes read',
+      'garbage collection',
+    ],
+    rows: rows.map((row) => [
+      valueSize(row.table.valueBytes),
+      dataSize(row.bytes),
+      String(row.changedRows),
+      spread(row.full.seconds, 2),
+      spread(row.incremental.seconds, 2),
+      percent(row.timeFraction),
+      percent(row.bytesFraction),
+      spread(row.withoutIndex.seconds, 2),
+      percent(row.withoutIndex.bytesVisited / row.full.bytesVisited),
+      `${row.garbage.versions} versions in ${row.garbage.seconds.toFixed(2)} s, longest step ${row.garbage.longestStepMs.toFixed(0)} ms`,
     ]),
   };
 }

@@ -18,6 +18,11 @@ interface SmokeReport {
     readonly speed: { readonly median: number };
   }[];
   readonly chains: readonly { readonly layers: number; readonly bytes: number; readonly ofFull: number }[];
+  readonly incremental: readonly {
+    readonly changedRows: number;
+    readonly bytesFraction: number;
+    readonly garbage: { readonly versions: number };
+  }[];
   readonly memory: readonly { readonly phase: string; readonly peakResident: number; readonly samples: number }[];
   readonly aims: readonly { readonly text: string; readonly measured: string }[];
 }
@@ -85,6 +90,11 @@ describe('every bench in smoke size', () => {
     }
   });
 
+  test('reads little for an incremental, and collects what it overwrote', () => {
+    expect(report.incremental).toMatchObject([{ changedRows: 200, garbage: { versions: 400 } }]);
+    expect(report.incremental[0]!.bytesFraction).toBeLessThan(0.05);
+  });
+
   test('watches the memory of each phase', () => {
     expect(report.memory.map(({ phase }) => phase)).toEqual(['fill', 'backup', 'restore']);
     for (const { peakResident, samples } of report.memory) {
@@ -95,7 +105,9 @@ describe('every bench in smoke size', () => {
 
   test('the page holds every aim and nothing of the machine or from outside', () => {
     for (const { measured } of report.aims) expect(measured).not.toMatch(/NaN|Infinity|undefined/);
-    expect(page.match(/<tr><td>(encode|backup|restore|memory)[^<]*(≥|≤|&lt;|&#60;)/g)!.length).toBe(report.aims.length);
+    expect(page.match(/<tr><td>(encode|backup|restore|incremental|memory)[^<]*(≥|≤|&lt;|&#60;)/g)!.length).toBe(
+      report.aims.length,
+    );
     expect(page).toMatch(/<svg /);
     for (const text of ['http:', 'https:', '<script', '<link', '<img', homedir(), root, tmpdir()])
       expect(page, text).not.toContain(text);
