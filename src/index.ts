@@ -49,6 +49,7 @@ export {
   type Timestamp,
 } from './keys/index.js';
 export { type Batch, type BatchEntry, iterateBatch, packBatch } from './native/index.js';
+export { type CheckedLocation, type CheckedStep, type CheckStorageOptions, checkStorage } from './probe/index.js';
 export {
   type RestoreOptions,
   type RestoreProgress,

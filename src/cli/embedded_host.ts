@@ -74,6 +74,17 @@ export const embeddedHost: Host = {
     }
   },
 
+  async withStorage(directory, externalIODir, use) {
+    const given = externalIODir === undefined ? {} : { externalIODir };
+    if (directory === undefined) return use(given);
+    const cluster = await openCluster(directory);
+    try {
+      return await use({ ...cluster.storage(), ...given });
+    } finally {
+      await cluster.close();
+    }
+  },
+
   openEngine(directory: string, settings: EngineSettings): Promise<Engine> {
     return openEngine(directory, settings);
   },

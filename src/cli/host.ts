@@ -1,4 +1,5 @@
 import type { Engine, EngineOptions } from '../statements/index.js';
+import type { StorageSettings } from '../storage/index.js';
 
 /** Choices of one process that hold for all statements it runs. */
 export type EngineSettings = Omit<EngineOptions, 'open'>;
@@ -51,5 +52,13 @@ export interface Host {
   /** @throws SV_UNDEFINED when there is none with that id */
   releaseTimestamp(directory: string, id: string): Promise<void>;
   loadWorkload(directory: string, workload: Workload, rows: number | undefined): Promise<LoadedWorkload>;
+  /**
+   * Calls `use` with what locations need: of a cluster, which stays open meanwhile, or without one of the process alone.
+   */
+  withStorage<T>(
+    directory: string | undefined,
+    externalIODir: string | undefined,
+    use: (settings: StorageSettings) => Promise<T>,
+  ): Promise<T>;
   openEngine(directory: string, settings: EngineSettings): Promise<Engine>;
 }

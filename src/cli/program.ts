@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { EXIT_CODES } from '../fault/index.js';
 import { addBackupCommand, addRestoreCommand } from './backup_command.js';
+import { addCheckStorageCommand } from './check_storage_command.js';
 import { addClusterCommand, addWorkloadCommand } from './cluster_command.js';
 import { addCompletionCommand } from './completion.js';
 import type { Context } from './context.js';
@@ -36,6 +37,7 @@ export function buildProgram(context: Context): Command {
   addBackupCommand(program, context);
   addRestoreCommand(program, context);
   addShowCommand(program, context);
+  addCheckStorageCommand(program, context);
   addCompletionCommand(program, context);
   return program;
 }
