@@ -168,7 +168,7 @@ async function openLayer(
     const manifest = await openManifest(storage, signal);
     const { head } = manifest;
     const likely = learned.get(sources) ?? new Map<string, Source>();
-    const parts = await findParts(sources, directory, head, likely, signal);
+    const parts = await findParts(sources, root, directory, head, likely, signal);
     learned.set(sources, new Map([...likely, ...parts.sources]));
     const load = async (loadSignal?: AbortSignal): Promise<Manifest> => {
       await checkParts(parts.unchecked, head, loadSignal);

@@ -27,11 +27,13 @@ export interface FoundParts {
 }
 
 /**
- * Finds every part of a layer; the first location that holds a part's name wins. `likely` names the location to ask first.
+ * Finds every part of a layer. Asked are, in this order, the location that `likely` or the list names for it, those that hold
+ * nothing of the layer yet, and the others, `root` with its manifest among them; the first that holds a part's name wins.
  * @throws SpanvaultError SV_MISSING_PART in CockroachDB's words, SV_CORRUPT_MANIFEST
  */
 export async function findParts(
   sources: readonly Source[],
+  root: Source,
   directory: string,
   head: ManifestHead,
   likely: ReadonlyMap<string, Source>,
@@ -43,7 +45,9 @@ export async function findParts(
   for (const [index, name] of head.partitionDescriptorFilenames.entries()) {
     const locality = head.localityKvs[index]!;
     const first = likely.get(locality) ?? sources.find((source) => source.locality === locality);
-    const order = first === undefined ? sources : [first, ...sources.filter((source) => source !== first)];
+    const holders = new Set([root, ...found.values()]);
+    const rank = (source: Source): number => (source === first ? 0 : holders.has(source) ? 2 : 1);
+    const order = [...sources].sort((a, b) => rank(a) - rank(b));
     const { part, source, config } = await findPart(order, directory, name, signal);
     const location = openStorage(config).display;
     if (part.backupId === undefined) unchecked.push({ name, config });

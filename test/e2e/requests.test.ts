@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { backup } from '#src/backup/index.js';
+import { type EmbeddedCluster, workloadInit } from '#src/cluster/index.js';
+import { openBackup } from '#src/collection/index.js';
+import { type BucketUsage, measureStorage } from '#src/storage/index.js';
+import { showBackup } from '#src/verify/index.js';
+import { hasVersitygw, type S3Server, startVersitygw } from '../storage/servers/versitygw.js';
+import { closeAll, newCluster, storageOf } from './test_cluster.js';
+
+const MOVR = { kind: 'databases', names: ['movr'] } as const;
+
+/** A collection in three locations, bare, the default one in the middle. */
+interface Place {
+  readonly name: string;
+  open(): Promise<{ readonly uris: readonly [string, string, string]; stop(): Promise<void> }>;
+}
+
+const MEMORY: Place = {
+  name: 'memory',
+  open: async () => ({
+    uris: ['memory://requests/west', 'memory://requests/east', 'memory://requests/europe'],
+    stop: async () => undefined,
+  }),
+};
+
+const S3: Place = {
+  name: 's3',
+  open: async () => {
+    const server: S3Server = await startVersitygw();
+    await server.makeBucket('requests');
+    return {
+      uris: [server.uri('requests/west'), server.uri('requests/east'), server.uri('requests/europe')],
+      stop: () => server.stop(),
+    };
+  },
+};
+
+/*
+ * What opening costs: listings and reads that depend on the numbers of locations and layers alone. The locations are three,
+ * and nothing tells which one is the default, so the first one is asked for LATEST in vain.
+ */
+for (const place of [MEMORY, ...(hasVersitygw ? [S3] : [])]) {
+  describe(`requests on ${place.name}`, () => {
+    let cluster: EmbeddedCluster;
+    let uris: readonly [string, string, string];
+    let stop = async (): Promise<void> => undefined;
+    const take = async (appendTo?: string): Promise<string> => {
+      const [west, east, europe] = uris.map((uri) => `${uri}${uri.includes('?') ? '&' : '?'}COCKROACH_LOCALITY=`);
+      const into = [`${east}default`, `${west}region%3Dus-west1`, `${europe}region%3Deurope-west1`];
+      const storage = storageOf(cluster);
+      const append = appendTo === undefined ? {} : { appendTo };
+      return (await backup({ source: cluster.source(), into, targets: MOVR, storage, workers: 0, ...append })).subdir;
+    };
+    beforeAll(async () => {
+      ({ uris, stop } = await place.open());
+      cluster = await newCluster();
+      await workloadInit(cluster, 'movr', { rows: 60 });
+    });
+    afterAll(async () => {
+      await closeAll();
+      await stop();
+    });
+
+    /** Calls by operation, and the requests that the driver counts. */
+    async function costOf(work: () => Promise<unknown>): Promise<Record<string, number>> {
+      const usages = await measureStorage(async (ledger) => {
+        await work();
+        return ledger.usages();
+      });
+      const [{ operations, requests }] = usages as readonly [BucketUsage];
+      const calls = Object.entries(operations).flatMap(([name, { calls: count }]) =>
+        count > 0 ? [[name, count]] : [],
+      );
+      expect(usages).toHaveLength(1);
+      return { ...Object.fromEntries(calls), ...requests };
+    }
+
+    const LISTS = { list: 4, ...(place === S3 ? { ListObjectsV2: 4 } : {}) };
+    const reads = (read: number, size: number) => ({
+      read,
+      size,
+      ...(place === S3 ? { GetObject: read, HeadObject: size } : {}),
+    });
+
+    it('opens and shows a full, and a chain of three layers, with the same listings and a few reads per layer', async () => {
+      const subdir = await take();
+      const opening = () => openBackup({ uris, subdir: 'LATEST', settings: storageOf(cluster) });
+      const showing = () => showBackup({ in: uris, from: 'LATEST', storage: storageOf(cluster) });
+      // LATEST twice, with the one miss; manifest, checksum, two partition descriptors.
+      expect(await costOf(opening)).toEqual({ ...LISTS, ...reads(6, 1) });
+      // And the lists of files and descriptors, which are files of their own.
+      expect(await costOf(showing)).toEqual({ ...LISTS, ...reads(8, 3) });
+      await take(subdir);
+      await take(subdir);
+      // A name that the manifest of an incremental does not have; manifest, checksum, two partition descriptors.
+      expect(await costOf(opening)).toEqual({ ...LISTS, ...reads(6 + 2 * 5, 1) });
+      expect(await costOf(showing)).toEqual({ ...LISTS, ...reads(8 + 2 * 5, 3) });
+    });
+
+    it('pays nothing for other backups of the collection', async () => {
+      const subdir = await take();
+      const opening = () => openBackup({ uris, subdir, settings: storageOf(cluster) });
+      const before = await costOf(opening);
+      // The three names of a manifest in the first location, which is not the default one.
+      expect(before).toEqual({ ...reads(4, 4), list: 2, ...(place === S3 ? { ListObjectsV2: 2 } : {}) });
+      await take();
+      expect(await costOf(opening)).toEqual(before);
+    });
+  });
+}
