@@ -27,6 +27,8 @@ export interface ExportRequest {
   readonly resolved: ResolvedBackupOptions;
   readonly passes: readonly ExportPass[];
   readonly target: BackupTarget;
+  /** Prefixes of primary indexes whose id is not 1. */
+  readonly primaries: readonly Uint8Array[];
 }
 
 /** Everything that the tasks of a run have made. */
@@ -73,7 +75,7 @@ export async function exportPasses(request: ExportRequest): Promise<Exported> {
 }
 
 function taskArgs(
-  { options, resolved }: ExportRequest,
+  { options, resolved, primaries }: ExportRequest,
   pass: ExportPass,
   task: ExportTaskPlan,
   storage: StorageConfig,
@@ -89,7 +91,7 @@ function taskArgs(
     startTime: pass.startTime,
     endTime: pass.endTime,
     allRevisions: options.revisionHistory === true,
-    sst: resolved.sst,
+    sst: { ...resolved.sst, primaries },
     batchBytes: resolved.batchBytes,
     partBytes: resolved.partBytes,
   };

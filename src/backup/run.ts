@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { Catalog, renumberedPrimaries } from '../catalog/index.js';
 import type { NodeInfo, RangeInfo } from '../cluster/contract.js';
 import {
   abandonBackup,
@@ -146,8 +147,9 @@ async function exportAndPublish(
 ): Promise<Omit<BackupResult, 'seconds'>> {
   const { options, layer } = run;
   try {
+    const primaries = renumberedPrimaries(Catalog.decode(layer.scope.descriptors).tables());
     const exported = await refreshing(lock, () =>
-      exportPasses({ options, resolved: run.resolved, passes: run.passes, target }),
+      exportPasses({ options, resolved: run.resolved, passes: run.passes, target, primaries }),
     );
     const { files } = exported;
     const totalBytes = run.passes.reduce((sum, { plan }) => sum + plan.approximateBytes, 0);

@@ -60,7 +60,19 @@ export function tableIndexSpans(table: Table): Span[] {
   return mergeSpans(dataIndexes(table).map(({ index }) => prefixSpan(indexKeyPrefix(table.id, index))));
 }
 
-/** The same for many tables. Materialised views and sequences have spans; plain views have none. */
+/**
+ * Prefixes of primary indexes whose id is not 1, which TRUNCATE and changes of the primary key give: what counts rows must know
+ * them. None for interleaved ones, whose rows lie inside other tables.
+ */
+export function renumberedPrimaries(tables: Iterable<Table>): Uint8Array[] {
+  return [...tables].flatMap((table) => {
+    const index = table.message.primaryIndex;
+    const plain = index?.id != null && index.id > 1 && index.interleave?.ancestors?.[0] === undefined;
+    return plain && !isPlainView(table) ? [indexPrefix(table.id, index.id ?? 0)] : [];
+  });
+}
+
+/** Spans of the indexes of many tables, merged. Materialised views and sequences have spans; plain views have none. */
 export function indexSpans(tables: Iterable<Table>): Span[] {
   return mergeSpans([...tables].flatMap(tableIndexSpans));
 }

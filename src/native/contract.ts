@@ -30,6 +30,8 @@ export interface NativeSstOptions {
   readonly rowBoundary: 'sql' | 'key';
   /** Write values with the 4-byte checksum cleared to 0, as exports since 21.2 do. */
   readonly clearValueChecksums: boolean;
+  /** Key prefixes (table and index) of primary indexes whose id is not 1, for the counts of rows; default none. */
+  readonly primaries?: readonly Uint8Array[];
 }
 
 export interface SstWriteProgress {
@@ -50,7 +52,7 @@ export interface SstFileFacts {
   /** User keys (no version) of the first and last entry; empty when there is no entry. */
   readonly firstKey: Uint8Array;
   readonly lastKey: Uint8Array;
-  /** Entry counts as CockroachDB's RowCount: keys of primary indexes (index id 1) and of other indexes; data bytes = user key (without version) + value, summed. */
+  /** Entry counts as CockroachDB's RowCount: keys of primary indexes (index id 1, and `primaries`) and of other indexes; data bytes = user key (without version) + value, summed. */
   readonly rows: number;
   readonly indexEntries: number;
   readonly dataBytes: number;
@@ -102,6 +104,8 @@ export interface NativeMergeOptions {
   readonly checksums: 'keep' | 'clear' | 'compute';
   /** Check value checksums that are not zero while reading; a wrong one is SV_CORRUPT_VALUE. */
   readonly verifyChecksums: boolean;
+  /** Prefixes of emitted keys that belong to primary indexes whose id is not 1, for the counts of rows; default none. */
+  readonly primaries?: readonly Uint8Array[];
 }
 
 /** One input file of a merge. */

@@ -17,6 +17,8 @@ export interface IngestTaskArgs {
   readonly asOf: Timestamp;
   /** Flat list: old prefix, new prefix, …; empty keeps every key. */
   readonly rewrites: readonly Uint8Array[];
+  /** Prefixes, after rewriting, of primary indexes whose id is not 1. */
+  readonly primaries: readonly Uint8Array[];
   readonly writeTime: Timestamp | null;
   readonly batchBytes: number;
   /** Bytes of merged batches that are kept until the unit's turn to write; at least one batch. */
@@ -45,6 +47,7 @@ export async function ingestTask(args: IngestTaskArgs, context: TaskContext): Pr
       mode: 'latest',
       dropTombstones: true,
       rewrites: args.rewrites,
+      primaries: args.primaries,
       rewriteTimestamp: args.writeTime,
       checksums: args.writeTime === null ? 'keep' : 'compute',
       verifyChecksums: true,

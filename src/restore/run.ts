@@ -1,8 +1,9 @@
+import { Catalog, renumberedPrimaries } from '../catalog/index.js';
 import type { RangeSink, RestoreScope, RestoreStage, RestoreTicket, SinkReport } from '../cluster/contract.js';
 import { chooseLayers, type OpenedLayer, openBackup, storeOf } from '../collection/index.js';
 import { TaskPool, type TaskSpec } from '../executor/index.js';
 import { SpanvaultError, throwIfAborted, toWire } from '../fault/index.js';
-import { compareBytes, type Timestamp } from '../keys/index.js';
+import { compareBytes, type Timestamp, toHex } from '../keys/index.js';
 import { type FileRecord, type Manifest, versionAtLeast } from '../manifest/index.js';
 import { inLanes, parseUri, resolveUri, type StorageConfig } from '../storage/index.js';
 import { catalogAt } from './catalog_at.js';
@@ -54,7 +55,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   );
   const ticket = await sink.begin(scopeOf(options, newest, descriptors, time));
   try {
-    const work = await ingestStages(options, layers, ticket, time);
+    const work = await ingestStages(options, layers, ticket, time, primariesOf(descriptors, ticket));
     throwIfAborted(signal);
     options.onProgress?.({ phase: 'publishing', bytes: work.bytes, totalBytes: work.bytes, entries: work.entries });
     const report: SinkReport = await sink.publish(ticket);
@@ -181,6 +182,7 @@ async function ingestStages(
   layers: readonly LoadedLayer[],
   ticket: RestoreTicket,
   time: Timestamp,
+  primaries: readonly Uint8Array[],
 ): Promise<Work> {
   const inclusive = endsAreInclusive(layers);
   const sorted = layers.map((layer) => sortLayer(layer, inclusive));
@@ -201,7 +203,7 @@ async function ingestStages(
   try {
     for (const { stage, units } of stages) {
       phase = `restoring ${stage.name}`;
-      const tasks = units.map((unit) => unitTask(unit, sorted, ticket, time, options));
+      const tasks = units.map((unit) => unitTask(unit, sorted, ticket, time, options, primaries));
       await pool.run<IngestTaskArgs, IngestTaskResult>(tasks, (result) => addUp(sums, waits, result));
       if (options.schemaOnly !== true) await options.sink.stageDone(ticket, stage.name);
     }
@@ -258,6 +260,7 @@ function unitTask(
   ticket: RestoreTicket,
   time: Timestamp,
   options: RestoreOptions,
+  primaries: readonly Uint8Array[],
 ): TaskSpec<IngestTaskArgs> {
   const stores: StorageConfig[] = [];
   const storeIndex = (config: StorageConfig): number => {
@@ -287,11 +290,18 @@ function unitTask(
       asOf: time,
       // All pairs: keys of interleaved tables lie in their ancestors' spans.
       rewrites: ticket.rewrites.flatMap(({ from, to }) => [from, to]),
+      primaries,
       writeTime: ticket.writeTime,
       batchBytes: options.batchBytes ?? BATCH_BYTES,
       holdBytes: unitBytesOf(options) + HOLD_SLACK_BYTES,
     },
   };
+}
+
+/** Where the rows of primary indexes whose id is not 1 come to lie. */
+function primariesOf(descriptors: readonly Uint8Array[], ticket: RestoreTicket): Uint8Array[] {
+  const moved = new Map(ticket.rewrites.map(({ from, to }) => [toHex(from), to]));
+  return renumberedPrimaries(Catalog.decode(descriptors).tables()).map((prefix) => moved.get(toHex(prefix)) ?? prefix);
 }
 
 function unitBytesOf(options: RestoreOptions): number {

@@ -111,3 +111,21 @@ test('every layer of a chain over schema changes restores to what was there at i
     expect(await shown(target, name), `layer ${index}`).toEqual(ends[index]);
   }
 });
+
+test('rows are counted where the primary index has another id', async () => {
+  const { session, directory } = await open();
+  await run(
+    session,
+    'CREATE DATABASE d',
+    'CREATE TABLE t (a INT PRIMARY KEY, b INT, INDEX (b))',
+    'INSERT INTO t VALUES (0, 0)',
+    'TRUNCATE t',
+    'INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)',
+    'ALTER TABLE t ADD COLUMN c INT DEFAULT 5',
+  );
+  const counts = async (on: Session, statement: string) => (await run(on, statement))[0]!.split(' | ').slice(3, 5);
+  expect(await counts(session, "BACKUP DATABASE d INTO 'nodelocal://1/b'")).toEqual(['3', '3']);
+  const { session: target } = await open(`${directory}/extern`);
+  expect(await counts(target, "RESTORE DATABASE d FROM LATEST IN 'nodelocal://1/b'")).toEqual(['3', '3']);
+  expect(await counts(target, "BACKUP DATABASE d INTO 'nodelocal://1/again'")).toEqual(['3', '3']);
+});

@@ -10,7 +10,7 @@ use spanvault_core::selection::Mode;
 
 use crate::faults::{Result, thrown};
 use crate::numbers::{NativeTimestamp, size, small, whole};
-use crate::packed::disjoint;
+use crate::packed::{copied, disjoint};
 
 type MaybeTimestamp = Either<NativeTimestamp, Null>;
 
@@ -37,6 +37,8 @@ pub struct NativeMergeOptions {
     pub checksums: String,
     /// Whether value checksums are checked.
     pub verify_checksums: bool,
+    /// Prefixes of emitted primary indexes whose id is not 1.
+    pub primaries: Option<Vec<Uint8Array>>,
 }
 
 fn timestamp(value: &MaybeTimestamp) -> Checked<Option<spanvault_core::engine_key::Timestamp>> {
@@ -59,7 +61,7 @@ impl NativeMergeOptions {
                 other => return Err(Fault::usage(format!("merge mode {other:?} is neither latest nor all"))),
             },
             drop_tombstones: self.drop_tombstones,
-            rewrites: self.rewrites.iter().map(|prefix| prefix.to_vec()).collect(),
+            rewrites: copied(Some(&self.rewrites)),
             rewrite_timestamp: timestamp(&self.rewrite_timestamp)?,
             checksums: match self.checksums.as_str() {
                 "keep" => Checksums::Keep,
@@ -149,7 +151,8 @@ pub struct NativeMerge {
 /// A merge without files.
 #[napi(catch_unwind)]
 pub fn new_merge(options: NativeMergeOptions) -> Result<NativeMerge> {
-    let merge = options.parse().and_then(|options| LayerMerge::new(&options)).map_err(thrown)?;
+    let mut merge = options.parse().and_then(|options| LayerMerge::new(&options)).map_err(thrown)?;
+    merge.set_primaries(copied(options.primaries.as_deref()));
     Ok(NativeMerge { merge })
 }
 

@@ -24,3 +24,8 @@ pub(crate) fn disjoint<A, B>(written: &[A], other: &[B]) -> Checked<()> {
     }
     Ok(())
 }
+
+/// Byte strings of a list that may be left out.
+pub(crate) fn copied(list: Option<&[Uint8Array]>) -> Vec<Vec<u8>> {
+    list.unwrap_or_default().iter().map(|bytes| bytes.to_vec()).collect()
+}

@@ -11,7 +11,7 @@ use spanvault_core::verify;
 
 use crate::faults::{Result, thrown};
 use crate::numbers::{NativeTimestamp, size, whole};
-use crate::packed::disjoint;
+use crate::packed::{copied, disjoint};
 
 /// Settings of a file; see contract.ts.
 #[napi(object)]
@@ -30,6 +30,8 @@ pub struct NativeSstOptions {
     pub row_boundary: String,
     /// Whether checksums of values are cleared.
     pub clear_value_checksums: bool,
+    /// Prefixes of primary indexes whose id is not 1.
+    pub primaries: Option<Vec<Uint8Array>>,
 }
 
 impl NativeSstOptions {
@@ -100,7 +102,8 @@ pub struct NativeSstWriter {
 /// A writer of one file.
 #[napi(catch_unwind)]
 pub fn new_sst_writer(options: NativeSstOptions) -> Result<NativeSstWriter> {
-    let writer = options.parse().and_then(SstWriter::new).map_err(thrown)?;
+    let mut writer = options.parse().and_then(SstWriter::new).map_err(thrown)?;
+    writer.set_primaries(copied(options.primaries.as_deref()));
     Ok(NativeSstWriter { writer })
 }
 

@@ -136,6 +136,11 @@ impl Emitter {
         Ok(Emitted::Written)
     }
 
+    /// Prefixes (`[fe tenant] table index`) of emitted primary indexes whose id is not 1, for the counts.
+    pub fn set_primaries(&mut self, prefixes: Vec<Vec<u8>>) {
+        self.rows.primaries = prefixes;
+    }
+
     /// User key and value bytes written so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -85,6 +85,11 @@ impl LayerMerge {
         })
     }
 
+    /// Prefixes (`[fe tenant] table index`) of emitted primary indexes whose id is not 1, for the counts.
+    pub fn set_primaries(&mut self, prefixes: Vec<Vec<u8>>) {
+        self.emitter.set_primaries(prefixes);
+    }
+
     /// Adds an input file before the first call of `next`; its number.
     ///
     /// # Errors

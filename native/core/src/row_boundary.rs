@@ -37,7 +37,7 @@ impl RowBoundary {
     }
 }
 
-/// Index id of a primary index.
+/// Index id of a primary index, until TRUNCATE or ALTER gives it another.
 const PRIMARY: u64 = 1;
 /// `header` of a key that is no SQL key: no other key shares that many bytes with it.
 const NO_HEADER: usize = usize::MAX;
@@ -49,6 +49,8 @@ pub(crate) struct RowCounter {
     /// Length of tenant, table and index id of the last key.
     header: usize,
     primary: bool,
+    /// `[fe tenant] table index` of primary indexes with other ids than 1.
+    pub(crate) primaries: Vec<Vec<u8>>,
     /// Length of the row prefix of the last key; 0 when it did not count.
     row: usize,
     pub(crate) rows: u64,
@@ -57,7 +59,7 @@ pub(crate) struct RowCounter {
 
 impl RowCounter {
     pub(crate) fn new() -> RowCounter {
-        RowCounter { header: NO_HEADER, primary: false, row: 0, rows: 0, index_entries: 0 }
+        RowCounter { header: NO_HEADER, primary: false, primaries: Vec::new(), row: 0, rows: 0, index_entries: 0 }
     }
 
     /// Counts the next user key, which shares its first `shared` bytes with the one before.
@@ -89,7 +91,8 @@ impl RowCounter {
         if user.first().is_some_and(|&byte| byte >= 0x88) {
             if let Some((header, index)) = sql_header(user) {
                 self.header = header;
-                self.primary = index == PRIMARY;
+                let prefix = user.get(..header).unwrap_or_default();
+                self.primary = index == PRIMARY || self.primaries.iter().any(|primary| primary == prefix);
             }
         }
     }
@@ -153,6 +156,16 @@ mod tests {
     fn tenants_are_seen_through_and_foreign_keys_do_not_count() {
         assert_eq!(counted(&[b"\xfe\x92\xf6\x70\x89\x8a\x88", b"\xfe\x92\xf6\x70\x8a\x8a\x88"]), (1, 1));
         assert_eq!(counted(&[b"", b"\x01k\x88", b"abc\x88", b"\xfe", b"\xff\xff"]), (0, 0));
+    }
+
+    #[test]
+    fn a_primary_index_may_have_another_id() {
+        let mut counter = RowCounter::new();
+        counter.primaries = vec![b"\xbd\x8b".to_vec()];
+        for key in [b"\xbd\x8a\x8a\x88", b"\xbd\x8b\x8a\x88", b"\xbd\x8b\x8b\x88", b"\xbe\x8b\x8a\x88"] {
+            counter.count(key, 1);
+        }
+        assert_eq!((counter.rows, counter.index_entries), (2, 2));
     }
 
     #[test]

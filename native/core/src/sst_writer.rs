@@ -175,6 +175,11 @@ impl SstWriter {
         })
     }
 
+    /// Prefixes (`[fe tenant] table index`) of primary indexes whose id is not 1, for the counts.
+    pub fn set_primaries(&mut self, prefixes: Vec<Vec<u8>>) {
+        self.entries.rows.primaries = prefixes;
+    }
+
     /// Encodes entries `from…` of a batch into `out` from `out_pos`, until the batch, `out` or the file ends. What is
     /// behind the returned `out_pos` is undefined.
     ///

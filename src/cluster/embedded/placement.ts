@@ -46,9 +46,12 @@ export function requiredBoundaries(catalog: Catalog, rules: ZoneRules): Uint8Arr
 
 function tableBoundaries(table: Table): Uint8Array[] {
   const { key, endKey } = tableSpan(table.id);
-  // An interleaved index has no keys under its own prefix.
-  const indexes = dataIndexes(table).filter(({ index }) => index.interleave?.ancestors?.[0] === undefined);
-  return [key, endKey, ...indexes.slice(1).map(({ index }) => indexKeyPrefix(table.id, index))];
+  // An interleaved index has no keys under its own prefix; the first index begins where the table does.
+  const prefixes = dataIndexes(table)
+    .filter(({ index }) => index.interleave?.ancestors?.[0] === undefined)
+    .map(({ index }) => indexKeyPrefix(table.id, index))
+    .sort(compareBytes);
+  return [key, endKey, ...prefixes.slice(1)];
 }
 
 /** Brings the cuts of the keyspace up to date with a catalog and its zone configurations; moves nothing. */
