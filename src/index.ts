@@ -67,6 +67,8 @@ export {
   type StorageSettings,
 } from './storage/index.js';
 export {
+  type BackupTree,
+  backupTree,
   listBackups,
   manifestJson,
   type ShownBackup,
@@ -74,5 +76,7 @@ export {
   type ShownObject,
   type ShowOptions,
   showBackup,
+  type TreeBucket,
+  type TreeLayer,
   whyNoBackups,
 } from './verify/index.js';

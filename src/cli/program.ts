@@ -21,6 +21,8 @@ export function buildProgram(context: Context): Command {
     .description("CockroachDB's locality-aware backups, without the database")
     .version(version(), '--version', 'print the version')
     .helpOption('--help', 'print help')
+    // Options after the name of a command are that command's: show has some that its own commands have too.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),

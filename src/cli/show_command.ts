@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ShowBackupStatement } from '../statements/index.js';
+import type { BackupSource, ShowBackupStatement } from '../statements/index.js';
 import {
   type ClusterOptions,
   type Context,
@@ -11,14 +11,20 @@ import {
 } from './context.js';
 import type { Format } from './render.js';
 import { StatementRunner } from './statement_runner.js';
+import { showTree, type TreeOptions, withTree } from './tree_command.js';
 
 interface ShowOptions extends ClusterOptions {
   readonly format: Format;
 }
 
-interface ShowBackupCommandOptions extends ShowOptions {
+interface SourceOptions {
   readonly from: string;
   readonly directory?: true;
+}
+
+type TreeCommandOptions = SourceOptions & TreeOptions;
+
+interface ShowBackupCommandOptions extends ShowOptions, SourceOptions {
   readonly incrementalLocation?: readonly string[];
   readonly schemas?: true;
   readonly checkFiles?: true;
@@ -29,9 +35,19 @@ interface ShowBackupCommandOptions extends ShowOptions {
 
 /** `spanvault show backups | backup`. */
 export function addShowCommand(program: Command, context: Context): void {
-  const show = program.command('show').description('list the backups of a collection, or what is in one');
+  const show = program
+    .command('show')
+    .description('list the backups of a collection, what is in one, or draw its chain')
+    .argument('[uri...]', 'with --tree: the locations that together hold the backup')
+    .enablePositionalOptions()
+    .action((uris: string[], options: TreeCommandOptions) =>
+      showTree(context, { from: layerOf(options), uris }, options),
+    );
+  withSource(withTree(show)).option('--check-files', 'look for every file, and show their bytes');
   withExamples(
-    show,
+    withIncrementalLocation(withCluster(show)),
+    "spanvault show --tree --check-files --external-io-dir ./c1/extern 'nodelocal://1/east' 'nodelocal://1/west'",
+    "spanvault show --html chain.html --external-io-dir ./c1/extern 'nodelocal://1/east' 'nodelocal://1/west'",
     "spanvault show backups --cluster ./c1 'nodelocal://1/east'",
     "spanvault show backup --cluster ./c1 'nodelocal://1/east' 'nodelocal://1/west'",
   );
@@ -51,8 +67,6 @@ export function addShowCommand(program: Command, context: Context): void {
     .command('backup')
     .description('databases, schemas, tables and types in a backup')
     .argument('<uri...>', 'the locations that together hold the backup')
-    .option('--from <subdirectory>', 'which backup of the collection', 'LATEST')
-    .option('--directory', 'the location is a backup itself, as before CockroachDB 20.2')
     .option('--schemas', 'with the statements that create each object')
     .option('--check-files', 'check that every file exists, and show their bytes')
     .option('--debug-ids', 'with descriptor ids')
@@ -64,21 +78,29 @@ export function addShowCommand(program: Command, context: Context): void {
       ),
     );
   withExamples(
-    withFormat(withIncrementalLocation(withCluster(backup))),
+    withFormat(withIncrementalLocation(withCluster(withSource(backup)))),
     "spanvault show backup --cluster ./c1 --check-files 'nodelocal://1/east' 'nodelocal://1/west'",
     "spanvault show backup --cluster ./c1 --schemas --from '2023/02/23-150925.62' 'nodelocal://1/east'",
   );
 }
 
+/** Adds what names a backup in its locations. */
+function withSource(command: Command): Command {
+  return command
+    .option('--from <subdirectory>', 'which backup of the collection', 'LATEST')
+    .option('--directory', 'the location is a backup itself, as before CockroachDB 20.2');
+}
+
+function layerOf({ from, directory }: SourceOptions): BackupSource['from'] {
+  if (directory === true) return { kind: 'directory' };
+  return from.toUpperCase() === 'LATEST' ? { kind: 'latest' } : { kind: 'subdir', subdir: from };
+}
+
 function showStatement(uris: readonly string[], options: ShowBackupCommandOptions): ShowBackupStatement {
-  const layer =
-    options.from.toUpperCase() === 'LATEST'
-      ? ({ kind: 'latest' } as const)
-      : ({ kind: 'subdir', subdir: options.from } as const);
   return {
     kind: 'showBackup',
     schemas: options.schemas === true,
-    from: options.directory === true ? { kind: 'directory' } : layer,
+    from: layerOf(options),
     uris,
     options: {
       ...(options.incrementalLocation === undefined ? {} : { incremental_location: options.incrementalLocation }),

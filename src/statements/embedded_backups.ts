@@ -5,6 +5,8 @@ import type { Compression } from '../native/index.js';
 import { type RestoreProgress, restore } from '../restore/index.js';
 import type { StorageSettings } from '../storage/index.js';
 import {
+  type BackupTree,
+  backupTree,
   type ShownObject as FoundObject,
   listBackups,
   manifestJson,
@@ -99,6 +101,14 @@ export class EmbeddedBackups {
   async showManifests(request: ShowRequest): Promise<Shown<string>> {
     const { layers, notices } = await this.#open(request);
     return { found: layers.map(({ manifest }) => manifestJson(manifest)), notices };
+  }
+
+  backupTree(request: ShowRequest): Promise<BackupTree> {
+    return backupTree({
+      ...sourceOf(request),
+      storage: this.#settings.storage(),
+      checkFiles: request.checkFiles,
+    });
   }
 
   #open(request: ShowRequest): ReturnType<typeof showBackup> {

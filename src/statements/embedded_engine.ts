@@ -13,6 +13,7 @@ import { type EmbeddedCluster, type OpenOptions, openCluster } from '../cluster/
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import { printLocality, type Timestamp } from '../keys/index.js';
 import type { StorageSettings } from '../storage/index.js';
+import type { BackupTree } from '../verify/index.js';
 import { type BackupSettings, EmbeddedBackups, locationOptions } from './embedded_backups.js';
 import { EmbeddedConnections } from './embedded_connections.js';
 import { EmbeddedRows } from './embedded_rows.js';
@@ -112,6 +113,10 @@ class EmbeddedEngine implements Engine {
 
   showBackup(request: ShowRequest): Promise<Shown<ShownObject>> {
     return this.#backups.showBackup(request);
+  }
+
+  backupTree(request: ShowRequest): Promise<BackupTree> {
+    return this.#backups.backupTree(request);
   }
 
   showManifests(request: ShowRequest): Promise<Shown<string>> {

@@ -1,6 +1,7 @@
 import type { PlacementReport } from '../backup/index.js';
 import type { SinkReport } from '../cluster/contract.js';
 import type { Timestamp } from '../keys/index.js';
+import type { BackupTree } from '../verify/index.js';
 import type { Column, Row } from './result.js';
 import type { SchemaStatement, UpsertStatement } from './schema_statement.js';
 import type {
@@ -224,6 +225,8 @@ export interface Engine {
   whyNoBackups(uris: readonly string[]): Promise<readonly string[]>;
   /** Objects of every layer, and what was left out and why. */
   showBackup(request: ShowRequest): Promise<Shown<ShownObject>>;
+  /** The chain as one looks at it: layers, and what of them lies in which bucket. */
+  backupTree(request: ShowRequest): Promise<BackupTree>;
   /** The manifest of each layer as JSON text. */
   showManifests(request: ShowRequest): Promise<Shown<string>>;
 

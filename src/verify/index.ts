@@ -13,3 +13,4 @@ export {
   type ShowOptions,
   showBackup,
 } from './show.js';
+export { type BackupTree, backupTree, type TreeBucket, type TreeLayer } from './tree.js';

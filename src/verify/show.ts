@@ -3,6 +3,7 @@ import {
   fileKey,
   inChainOrder,
   missingFilesError,
+  type OpenedBackup,
   type OpenedLayer,
   openBackup,
   type SeenFiles,
@@ -64,20 +65,25 @@ export interface ShownBackup {
   readonly notices: readonly string[];
 }
 
+/** Opens what is to be shown. @throws SpanvaultError what opening a backup throws */
+export function openShown(options: ShowOptions): Promise<OpenedBackup> {
+  return openBackup({
+    uris: options.in,
+    subdir: options.from,
+    settings: options.storage ?? {},
+    ...(options.incrementalLocation === undefined ? {} : { incrementalLocation: options.incrementalLocation }),
+    ...(options.incrementals === undefined ? {} : { incrementals: options.incrementals }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+}
+
 /**
  * Describes every layer of a backup from its metadata, oldest first; with checkFiles, also that each data file is there.
  * @throws SpanvaultError SV_COVERAGE naming up to ten missing files, and what opening a backup throws
  */
 export async function showBackup(options: ShowOptions): Promise<ShownBackup> {
   const { signal } = options;
-  const opened = await openBackup({
-    uris: options.in,
-    subdir: options.from,
-    settings: options.storage ?? {},
-    ...(options.incrementalLocation === undefined ? {} : { incrementalLocation: options.incrementalLocation }),
-    ...(options.incrementals === undefined ? {} : { incrementals: options.incrementals }),
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const opened = await openShown(options);
   // Compacted layers hold nothing that the others do not.
   const chosen = inChainOrder(opened.layers).filter(({ head }) => options.compacted === true || !head.isCompacted);
   const loaded = await inLanes(chosen, async (layer) => ({ layer, manifest: await layer.load(signal) }));
