@@ -22,7 +22,7 @@ export function isSecretParameter(name: string): boolean {
 export function redactUri(text: string): string {
   const question = text.indexOf('?');
   const front = question < 0 ? text : text.slice(0, question);
-  const shown = front.replace(/^([^/]*:\/\/[^/@:]*):[^/@]*@/, '$1:redacted@');
+  const shown = front.replace(/^([^/]*:\/\/[^/@:]*):[^/]*@/, '$1:redacted@');
   if (question < 0) return shown;
   const pairs = text.slice(question + 1).split('&');
   return `${shown}?${pairs.map(redactPair).join('&')}`;
