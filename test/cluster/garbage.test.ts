@@ -138,6 +138,7 @@ describe('garbage collection', () => {
 
   test('makes an incremental that comes too late impossible, unless its start is protected', async () => {
     const it = await bank();
+    await ttl(it.cluster, { kind: 'range', name: 'default' });
     const take = (appendTo?: 'LATEST') =>
       backup({
         source: it.cluster.source(),
