@@ -34,6 +34,7 @@ function check(name, command, args) {
 }
 
 check('judges', 'node', ['test/judges/build.mjs']);
+check('servers', 'node', ['test/storage/servers/build.mjs']);
 check('build', 'npm', ['run', '--silent', 'build:js']);
 check('types of tests and benches', 'npx', ['tsc', '-p', 'test/tsconfig.json']);
 check('lint', 'npx', ['biome', 'check', '.']);

@@ -1,7 +1,7 @@
 import { type BackupTarget, sstPath, targetStore } from '../collection/index.js';
 import { TaskPool } from '../executor/index.js';
 import { TickSequence, uniqueInt } from '../keys/index.js';
-import type { StorageConfig } from '../storage/index.js';
+import { addUsage, type StorageConfig } from '../storage/index.js';
 import type { PlacedExport } from './assemble.js';
 import {
   addReads,
@@ -67,6 +67,7 @@ export async function exportPasses(request: ExportRequest): Promise<Exported> {
       files.push(...result.files.map((file) => ({ ...file, localityKv, nodeId, startTime, endTime })));
       for (const stage of Object.keys(waits) as (keyof ExportWaits)[]) waits[stage] += result.waits[stage];
       reads = addReads(reads, result.reads);
+      addUsage(result.usage);
     });
   } finally {
     await pool.close();

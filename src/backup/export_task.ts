@@ -11,7 +11,14 @@ import {
   type Timestamp,
 } from '../keys/index.js';
 import { type NativeSstOptions, type NativeSstWriter, native } from '../native/index.js';
-import { type ExternalStorage, type ObjectWriter, openStorage, type StorageConfig } from '../storage/index.js';
+import {
+  type BucketUsage,
+  type ExternalStorage,
+  measureStorage,
+  type ObjectWriter,
+  openStorage,
+  type StorageConfig,
+} from '../storage/index.js';
 
 /** One task of a backup as it crosses to a worker thread. */
 export interface ExportTaskArgs {
@@ -70,6 +77,8 @@ export interface ExportTaskResult {
   readonly files: readonly ExportedFile[];
   readonly waits: ExportWaits;
   readonly reads: ExportReads;
+  /** What was asked of the task's bucket. */
+  readonly usage: readonly BucketUsage[];
 }
 
 /** Bytes of a version in an engine key, without a logical part: progress counts keys and values as manifests do. */
@@ -78,7 +87,11 @@ const VERSION_BYTES = 10;
 const BATCH_ENTRIES = 64 * 1024;
 
 /** Scans, encodes and uploads the spans of one task: memory is one batch, two parts and the writer's block. */
-export async function exportTask(args: ExportTaskArgs, context: TaskContext): Promise<ExportTaskResult> {
+export function exportTask(args: ExportTaskArgs, context: TaskContext): Promise<ExportTaskResult> {
+  return measureStorage(async (ledger) => ({ ...(await exportSpans(args, context)), usage: ledger.usages() }));
+}
+
+async function exportSpans(args: ExportTaskArgs, context: TaskContext): Promise<Omit<ExportTaskResult, 'usage'>> {
   const storage = openStorage(args.storage);
   const scanner = await openScanner(args.scanner);
   const exporter = new Exporter(args, storage, context);
@@ -151,7 +164,7 @@ class Exporter {
     this.#parts = [takePart(this.#spareParts, args.partBytes), takePart(this.#spareParts, args.partBytes)];
   }
 
-  result(): ExportTaskResult {
+  result(): Omit<ExportTaskResult, 'usage'> {
     const waits = {
       scanSeconds: this.#scanSeconds,
       encodeSeconds: this.#encodeSeconds,

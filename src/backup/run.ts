@@ -18,7 +18,7 @@ import {
 import { isSpanvaultError, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { compareTimestamps, EMPTY_TIMESTAMP, isEmptyTimestamp, type Timestamp, uniqueInt } from '../keys/index.js';
 import { type Manifest, STATISTICS_FILE, type TableStatistic } from '../manifest/index.js';
-import { openStorage } from '../storage/index.js';
+import { type BucketUsage, measureStorage, openStorage } from '../storage/index.js';
 import { assembleManifest, type PlacedExport } from './assemble.js';
 import { type Exported, exportPasses, exportTotals, ticks } from './export.js';
 import type { ExportReads, ExportWaits } from './export_task.js';
@@ -49,6 +49,8 @@ export interface BackupResult {
   readonly waits: ExportWaits;
   /** What the source looked at; for an incremental, whether an index told it where. */
   readonly reads: ExportReads;
+  /** Operations, requests and bytes per bucket. */
+  readonly usage: readonly BucketUsage[];
   readonly seconds: number;
 }
 
@@ -63,7 +65,11 @@ const TASK_BYTES_MIN = 32 * 1024 * 1024;
  * manifest, and for a full LATEST.
  * @throws SpanvaultError usage, storage, sourceSink, coverage, worker, aborted
  */
-export async function backup(options: BackupOptions): Promise<BackupResult> {
+export function backup(options: BackupOptions): Promise<BackupResult> {
+  return measureStorage(async (ledger) => ({ ...(await takeBackup(options)), usage: ledger.usages() }));
+}
+
+async function takeBackup(options: BackupOptions): Promise<Omit<BackupResult, 'usage'>> {
   const begin = performance.now();
   const resolved = resolveBackupOptions(options);
   const locations = parseLocations(options);
@@ -120,7 +126,7 @@ function planRun(
   });
 }
 
-async function claimAndExport(run: Run): Promise<Omit<BackupResult, 'seconds'>> {
+async function claimAndExport(run: Run): Promise<Omit<BackupResult, 'seconds' | 'usage'>> {
   const { options, uris } = run;
   const { chain, window } = run.layer;
   const settings = options.storage ?? {};
@@ -144,7 +150,7 @@ async function exportAndPublish(
   run: Run,
   target: BackupTarget,
   lock: ChainLock | undefined,
-): Promise<Omit<BackupResult, 'seconds'>> {
+): Promise<Omit<BackupResult, 'seconds' | 'usage'>> {
   const { options, layer } = run;
   try {
     const primaries = renumberedPrimaries(Catalog.decode(layer.scope.descriptors).tables());
@@ -233,7 +239,7 @@ function report(
   target: BackupTarget,
   manifest: Manifest,
   { files, waits, reads }: Exported,
-): Omit<BackupResult, 'seconds'> {
+): Omit<BackupResult, 'seconds' | 'usage'> {
   const { dataSize, rows, indexEntries } = manifest.entryCounts;
   const localities = new Map(run.nodes.map((node) => [node.nodeId, node.locality]));
   const buckets = ['', ...target.stores.keys()].map((localityKv) => ({

@@ -3,7 +3,7 @@ import type { TaskContext } from '../executor/index.js';
 import { SpanvaultError } from '../fault/index.js';
 import type { Span, Timestamp } from '../keys/index.js';
 import { type MergeFacts, native } from '../native/index.js';
-import { openStorage, type StorageConfig } from '../storage/index.js';
+import { type BucketUsage, measureStorage, openStorage, type StorageConfig } from '../storage/index.js';
 import { HeldBatches } from './held_batches.js';
 import { type IngestFile, WindowReader } from './window_reader.js';
 
@@ -31,10 +31,16 @@ export interface IngestTaskResult {
   readonly readSeconds: number;
   readonly mergeSeconds: number;
   readonly writeSeconds: number;
+  /** What was asked of the unit's buckets. */
+  readonly usage: readonly BucketUsage[];
 }
 
 /** Reads, merges and writes one unit: memory is the merge's windows and the batches that are held. */
-export async function ingestTask(args: IngestTaskArgs, context: TaskContext): Promise<IngestTaskResult> {
+export function ingestTask(args: IngestTaskArgs, context: TaskContext): Promise<IngestTaskResult> {
+  return measureStorage(async (ledger) => ({ ...(await ingestUnit(args, context)), usage: ledger.usages() }));
+}
+
+async function ingestUnit(args: IngestTaskArgs, context: TaskContext): Promise<Omit<IngestTaskResult, 'usage'>> {
   const stores = args.stores.map((config) => openStorage(config));
   const writer = args.writer === null ? undefined : await openWriter(args.writer);
   const timings = { readSeconds: 0, mergeSeconds: 0, writeSeconds: 0 };

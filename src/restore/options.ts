@@ -1,6 +1,6 @@
 import type { RangeSink, SinkReport, Targets } from '../cluster/contract.js';
 import type { Timestamp } from '../keys/index.js';
-import type { StorageSettings } from '../storage/index.js';
+import type { BucketUsage, StorageSettings } from '../storage/index.js';
 
 /** How far a restore is. */
 export interface RestoreProgress {
@@ -70,5 +70,7 @@ export interface RestoreResult {
   readonly warnings: readonly string[];
   readonly sink: SinkReport;
   readonly waits: RestoreWaits;
+  /** Operations, requests and bytes per bucket. */
+  readonly usage: readonly BucketUsage[];
   readonly seconds: number;
 }

@@ -5,7 +5,7 @@ import { TaskPool, type TaskSpec } from '../executor/index.js';
 import { SpanvaultError, throwIfAborted, toWire } from '../fault/index.js';
 import { compareBytes, type Timestamp, toHex } from '../keys/index.js';
 import { type FileRecord, type Manifest, versionAtLeast } from '../manifest/index.js';
-import { inLanes, parseUri, resolveUri, type StorageConfig } from '../storage/index.js';
+import { addUsage, inLanes, measureStorage, parseUri, resolveUri, type StorageConfig } from '../storage/index.js';
 import { catalogAt } from './catalog_at.js';
 import { type CoverLayer, coverSpans, type RestoreUnit } from './cover.js';
 import { elidedPrefixOf } from './elision.js';
@@ -25,7 +25,11 @@ const UNIT_FILES_MAX = 200;
  * written; a failure later is rolled back, so that no table and no key of it stays.
  * @throws SpanvaultError usage, coverage, corruption, storage, sourceSink, worker, aborted
  */
-export async function restore(options: RestoreOptions): Promise<RestoreResult> {
+export function restore(options: RestoreOptions): Promise<RestoreResult> {
+  return measureStorage(async (ledger) => ({ ...(await runRestore(options)), usage: ledger.usages() }));
+}
+
+async function runRestore(options: RestoreOptions): Promise<Omit<RestoreResult, 'usage'>> {
   const begin = performance.now();
   const { signal, sink } = options;
   refuseUserfile(options);
@@ -204,7 +208,10 @@ async function ingestStages(
     for (const { stage, units } of stages) {
       phase = `restoring ${stage.name}`;
       const tasks = units.map((unit) => unitTask(unit, sorted, ticket, time, options, primaries));
-      await pool.run<IngestTaskArgs, IngestTaskResult>(tasks, (result) => addUp(sums, waits, result));
+      await pool.run<IngestTaskArgs, IngestTaskResult>(tasks, (result) => {
+        addUp(sums, waits, result);
+        addUsage(result.usage);
+      });
       if (options.schemaOnly !== true) await options.sink.stageDone(ticket, stage.name);
     }
   } finally {

@@ -23,6 +23,7 @@ export { type DriverContext, directoryConfig, openStorage, registerDriver, type 
 export { isSecretParameter, redactUri } from './redact.js';
 export { DEFAULT_RETRY } from './retry.js';
 export { checkScheme } from './schemes.js';
+export { type Leftover, type SweepOptions, sweepStorage } from './sweep.js';
 export {
   joinUri,
   LOCALITY_PARAMETER,
@@ -34,6 +35,6 @@ export {
   uriParameter,
   withoutLocality,
 } from './uri.js';
-export { type BucketUsage, measureStorage, StorageLedger, usagePrometheus } from './usage.js';
+export { addUsage, type BucketUsage, measureStorage, StorageLedger, usagePrometheus } from './usage.js';
 export { UserfileStorage } from './userfile.js';
 export { UserfileRecords } from './userfile_records.js';

@@ -1,5 +1,5 @@
 import { open, readdir, rm, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import type {
   ExternalStorage,
@@ -16,6 +16,7 @@ import { NodelocalRoot } from './nodelocal_root.js';
 import { walk } from './nodelocal_walk.js';
 import { createFile, isUnfinished } from './nodelocal_writer.js';
 import { redactUri } from './redact.js';
+import type { Leftover } from './sweep.js';
 import { printUri, type StorageUri } from './uri.js';
 
 /**
@@ -126,20 +127,22 @@ export class NodelocalStorage implements ExternalStorage {
   async close(): Promise<void> {}
 
   /**
-   * Removes unfinished files that killed processes left below this location and that have not been written to for
-   * `idleSeconds`; returns how many. Writers that are still at work touch theirs.
+   * Unfinished files that killed processes left below this location and that were last written to before `before`
+   * (milliseconds since 1970), removed when told. Writers that are still at work touch theirs.
    */
-  async sweepUnfinished(idleSeconds: number): Promise<number> {
-    const before = Date.now() - idleSeconds * 1000;
-    let removed = 0;
+  async sweepUnfinished(before: number, remove: boolean): Promise<readonly Leftover[]> {
+    const found: Leftover[] = [];
     const sweep = async (path: string): Promise<void> => {
       const real = await this.#root.resolve(path, `sweeping ${this.display}`);
       for (const entry of await readdir(real, { withFileTypes: true })) {
         const child = join(real, entry.name);
-        if (entry.isDirectory()) await sweep(child);
-        else if (entry.isFile() && isUnfinished(entry.name) && (await stat(child)).mtimeMs <= before) {
-          await rm(child, { force: true });
-          removed++;
+        if (entry.isDirectory()) await sweep(join(path, entry.name));
+        else if (entry.isFile() && isUnfinished(entry.name)) {
+          const since = (await stat(child)).mtime;
+          if (since.getTime() >= before) continue;
+          if (remove) await rm(child, { force: true });
+          const location = `${this.display}/${relative(this.#base, join(path, entry.name))}`;
+          found.push({ kind: 'file', location, since, removed: remove });
         }
       }
     };
@@ -148,7 +151,7 @@ export class NodelocalStorage implements ExternalStorage {
     } catch (error) {
       if (!hasCode(error, 'SV_STORAGE_NOT_FOUND')) throw fileFault(error, `sweeping ${this.display}`);
     }
-    return removed;
+    return found;
   }
 
   async #existing(name: string, what: string, signal: AbortSignal | undefined): Promise<string> {

@@ -56,6 +56,11 @@ export function currentLedger(): StorageLedger {
   return current.getStore() ?? new StorageLedger();
 }
 
+/** Adds what was counted elsewhere, in another thread for instance, to the ledger of the work that calls. */
+export function addUsage(usages: readonly BucketUsage[]): void {
+  currentLedger().add(usages);
+}
+
 /** Usage as Prometheus text: calls, failures, retries, bytes and seconds by bucket and operation, and requests by kind. */
 export async function usagePrometheus(usages: readonly BucketUsage[]): Promise<string> {
   // Only here: loading it takes 40 ms of processor time, in every worker thread and at every start of the program.

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { storageConformance } from '#src/conformance/index.js';
-import { NodelocalStorage, parseUri } from '#src/storage/index.js';
+import { NodelocalStorage, parseUri, sweepStorage } from '#src/storage/index.js';
 
 const open = (uri: string, externalIODir: string, selfNode?: number) =>
   new NodelocalStorage(parseUri(uri), { externalIODir, ...(selfNode === undefined ? {} : { selfNode }) });
@@ -97,9 +97,14 @@ describe('nodelocal', () => {
     const [unfinished] = (await readdir(join(root, '1', 'c', 'd'))).filter((name) => name !== 'f');
     expect(await names(storage)).toEqual(['d/f']);
     await expect(storage.read(`d/${unfinished}`)).rejects.toMatchObject({ code: 'SV_URI' });
-    expect(await storage.sweepUnfinished(3600)).toBe(0);
+    const config = { uri: 'nodelocal://1/c', settings: { externalIODir: root } };
+    expect(await sweepStorage(config, { remove: true, olderThanSeconds: 3600 })).toEqual([]);
     await utimes(join(root, '1', 'c', 'd', unfinished!), new Date(0), new Date(0));
-    expect(await storage.sweepUnfinished(3600)).toBe(1);
+    const found = { kind: 'file', location: `nodelocal://1/c/d/${unfinished}`, since: new Date(0) };
+    expect(await sweepStorage(config, { remove: false, olderThanSeconds: 3600 })).toEqual([
+      { ...found, removed: false },
+    ]);
+    expect(await sweepStorage(config, { remove: true, olderThanSeconds: 3600 })).toEqual([{ ...found, removed: true }]);
     expect(await readdir(join(root, '1', 'c', 'd'))).toEqual(['f']);
     await writer.abort();
   });
