@@ -77,6 +77,29 @@ describe('incremental backups', () => {
     expect(files(1).filter((name) => name.includes('BACKUP-LOCK-AFTER'))).toEqual([]);
   });
 
+  test('in a place of their own are continued there, and restored with it', async () => {
+    const root = sqlRoot();
+    const source = await kvSession(root, 'source', 10);
+    const elsewhere = (name: string): string =>
+      `incremental_location = ('nodelocal://2/${name}?COCKROACH_LOCALITY=default', 'nodelocal://1/${name}?COCKROACH_LOCALITY=region%3Dus-west')`;
+    await sql(source, `BACKUP INTO ${AWARE('b')}`);
+    const full = await rowsOf(source);
+    for (const key of [1, 2]) {
+      await sql(source, `DELETE FROM kv.kv WHERE k = ${key}`);
+      await sql(source, `BACKUP INTO LATEST IN ${AWARE('b')} WITH ${elsewhere('i')}`);
+    }
+    const names = readdirSync(join(root, 'extern/2/i'), { recursive: true }).map(String);
+    const layer = /^\d{4}\/\d\d\/\d\d-[\d.]+\/\d{8}\/\d{6}\.\d\d-\d{8}-\d{6}\.\d\d\/BACKUP_MANIFEST$/;
+    expect(names.filter((name) => layer.test(name))).toHaveLength(2);
+    const target = await sqlCluster(root, 'target');
+    await sql(target, `RESTORE FROM LATEST IN ${BARE('b')} WITH incremental_location = ${BARE('i')}`);
+    expect(await rowsOf(target)).toEqual(await rowsOf(source));
+    // The collection alone holds the full and nothing after it.
+    const alone = await sqlCluster(root, 'alone');
+    await sql(alone, `RESTORE FROM LATEST IN ${BARE('b')}`);
+    expect(await rowsOf(alone)).toEqual(full);
+  });
+
   test('a chain for a version before 22.1 keeps its incrementals below the full', async () => {
     const root = sqlRoot();
     const source = await kvSession(root, 'old', 10, { clusterVersion: '21.1' });
