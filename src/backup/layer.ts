@@ -10,6 +10,7 @@ import {
   subtractSpans,
   type Timestamp,
 } from '../keys/index.js';
+import type { Manifest } from '../manifest/index.js';
 import { checkAppended, checkNothingLeftOut, introducedSpans, lacksObjects } from './append.js';
 import type { BackupOptions } from './options.js';
 import type { LayerWindow } from './passes.js';
@@ -79,7 +80,7 @@ export async function openChain(
 
 /** Start of the next layer: the end of the newest one; empty for a full. */
 export function startOf(chain: AppendableChain | undefined): Timestamp {
-  return chain?.layers.at(-1)?.manifest.endTime ?? EMPTY_TIMESTAMP;
+  return chain?.newest.manifest.endTime ?? EMPTY_TIMESTAMP;
 }
 
 /** End of the layer. @throws SpanvaultError SV_USAGE for a time that has not come */
@@ -109,7 +110,7 @@ export async function resolveLayer(
   const history = options.revisionHistory === true ? await source.history?.(targets, startTime, endTime) : undefined;
   const spans = mergeSpans([...scope.spans, ...(history?.spans ?? [])]);
   const window = { spans, introducedSpans: [], startTime, endTime };
-  const previous = chain?.layers.at(-1)?.manifest;
+  const previous = chain?.newest.manifest;
   if (previous === undefined) return { scope, window, chain, history };
   checkAppended(previous, { scope, endTime, clusterId: source.clusterId, spans });
   await checkComplete(source, options, previous, scope, spans, endTime);
@@ -119,7 +120,7 @@ export async function resolveLayer(
 async function checkComplete(
   source: RangeSource,
   { targets }: BackupOptions,
-  previous: AppendableChain['layers'][number]['manifest'],
+  previous: Manifest,
   scope: BackupScope,
   spans: readonly Span[],
   endTime: Timestamp,

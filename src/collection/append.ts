@@ -1,5 +1,5 @@
 import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
-import { compareTimestamps, type Timestamp } from '../keys/index.js';
+import type { Timestamp } from '../keys/index.js';
 import { hasManifest, type Manifest, readManifest, versionAtLeast } from '../manifest/index.js';
 import { directoryConfig, openStorage, type StorageConfig, type StorageSettings } from '../storage/index.js';
 import { findIncrementals, listIncrementals } from './find.js';
@@ -29,7 +29,7 @@ export interface AppendRequest {
   readonly signal?: AbortSignal;
 }
 
-/** One layer of the chain, in order of end times. */
+/** One layer of the chain. */
 export interface ChainLayer {
   /** Relative to the location that holds it, with a leading slash. */
   readonly directory: string;
@@ -40,8 +40,10 @@ export interface ChainLayer {
 export interface AppendableChain {
   /** The full's directory, with a leading slash. */
   readonly subdir: string;
-  /** The full first; never empty. */
-  readonly layers: readonly ChainLayer[];
+  /** The layer that the next one follows: the newest incremental, or the full. */
+  readonly newest: ChainLayer;
+  /** Directories of all incrementals, oldest end first. */
+  readonly incrementals: readonly string[];
   /** Locations that hold the incrementals: the collection's own, or explicit ones. */
   readonly uris: LocalityUris;
   /** Directory of the chain's incrementals in those locations, with a leading slash. */
@@ -50,11 +52,10 @@ export interface AppendableChain {
   readonly namesTellStart: boolean;
 }
 
-/** Manifests read at a time. */
-const PARALLEL = 16;
-
 /**
- * Reads the manifests of a chain at its default location and checks that the locations are the chain's own.
+ * Looks at a chain in its default location and checks that the locations are the chain's own. Only the manifests of the full and
+ * of the newest layer are read: what it costs to add a layer does not grow with the chain. Names of directories sort by the
+ * ends of their layers (crdb-format.md 1.2).
  * @throws SpanvaultError SV_STORAGE_NOT_FOUND for a LATEST or a full that is not there; SV_LOCALITY when the localities or
  * the locations of their parts differ from an earlier layer's; SV_CORRUPT_MANIFEST and what the storage throws
  */
@@ -71,13 +72,14 @@ export async function openForAppend(request: AppendRequest): Promise<AppendableC
       explicit === undefined ? await findIncrementals(root, subdir) : await listIncrementals(incrementals, subdir);
     const full: ChainLayer = { directory: subdir, manifest: await manifestIn(collection.defaultStore, subdir, signal) };
     const base = localityConfigs(uris, settings).defaultStore;
-    const layers = [full, ...(await inParallel(below, (directory) => manifestIn(base, directory, signal)))].sort(byEnd);
-    checkLocalities(layers, uris);
+    const last = below.at(-1);
+    const newest = last === undefined ? full : { directory: last, manifest: await manifestIn(base, last, signal) };
+    checkLocalities([full, newest], uris);
     await checkParts(full, collection.byLocality);
-    const last = layers.at(-1)!;
-    if (last !== full) await checkParts(last, localityConfigs(uris, settings).byLocality);
+    if (newest !== full) await checkParts(newest, localityConfigs(uris, settings).byLocality);
     const directory = directoryOf(subdir, below, explicit !== undefined, full.manifest);
-    return { subdir, layers, uris, directory, namesTellStart: directory !== subdir || explicit !== undefined };
+    const namesTellStart = directory !== subdir || explicit !== undefined;
+    return { subdir, newest, incrementals: below, uris, directory, namesTellStart };
   } finally {
     await root.close();
     await incrementals.close();
@@ -125,28 +127,10 @@ async function manifestIn(base: StorageConfig, directory: string, signal: AbortS
   }
 }
 
-async function inParallel(
-  directories: readonly string[],
-  read: (directory: string) => Promise<Manifest>,
-): Promise<ChainLayer[]> {
-  const layers: ChainLayer[] = [];
-  for (let from = 0; from < directories.length; from += PARALLEL) {
-    const slice = directories.slice(from, from + PARALLEL);
-    layers.push(
-      ...(await Promise.all(slice.map(async (directory) => ({ directory, manifest: await read(directory) })))),
-    );
-  }
-  return layers;
-}
-
-function byEnd(a: ChainLayer, b: ChainLayer): number {
-  return (
-    compareTimestamps(a.manifest.endTime, b.manifest.endTime) ||
-    compareTimestamps(a.manifest.startTime, b.manifest.startTime)
-  );
-}
-
-/** Every layer must have been written with the very localities of this run (crdb-format.md 3.5). */
+/**
+ * The chain must have been written with the very localities of this run (crdb-format.md 3.5); each layer was checked against the one
+ * before it when it was taken.
+ */
 function checkLocalities(layers: readonly ChainLayer[], uris: LocalityUris): void {
   const asked = [...uris.byLocality.keys()].sort();
   for (const { directory, manifest } of layers) {

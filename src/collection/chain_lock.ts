@@ -57,7 +57,7 @@ export async function lockChain(
   const { uris, directory } = chain;
   const storage = openStorage(directoryConfig({ uri: uris.defaultUri, settings }, directory));
   const name = `${LOCK_PREFIX}AFTER-${layer.start.wall}.${layer.start.logical}`;
-  const known = new Set(chain.layers.map((one) => one.directory));
+  const known = new Set(chain.incrementals);
   const content = (): Uint8Array => encode({ ...layer, job: layer.jobId, ...self(), refreshedAt: Date.now() });
   const noOtherLayer = async (): Promise<void> => {
     const other = (await currentIncrementals(chain, settings)).find((one) => !known.has(one));
