@@ -1,6 +1,13 @@
 import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import type { Timestamp } from '../keys/index.js';
-import { hasManifest, type Manifest, readManifest, versionAtLeast } from '../manifest/index.js';
+import {
+  hasManifest,
+  type Manifest,
+  type ManifestHead,
+  openManifest,
+  readManifest,
+  versionAtLeast,
+} from '../manifest/index.js';
 import { directoryConfig, openStorage, type StorageConfig, type StorageSettings } from '../storage/index.js';
 import { findIncrementals, listIncrementals } from './find.js';
 import { readLatest } from './latest.js';
@@ -53,8 +60,8 @@ export interface AppendableChain {
 }
 
 /**
- * Looks at a chain in its default location and checks that the locations are the chain's own. Only the manifests of the full and
- * of the newest layer are read: what it costs to add a layer does not grow with the chain. Names of directories sort by the
+ * Looks at a chain in its default location and checks that the locations are the chain's own. Only the newest layer's
+ * manifest and the head of the full's are read: what it costs to add a layer does not grow with the chain. Names of directories sort by the
  * ends of their layers (crdb-format.md 1.2).
  * @throws SpanvaultError SV_STORAGE_NOT_FOUND for a LATEST or a full that is not there; SV_LOCALITY when the localities or
  * the locations of their parts differ from an earlier layer's; SV_CORRUPT_MANIFEST and what the storage throws
@@ -70,14 +77,20 @@ export async function openForAppend(request: AppendRequest): Promise<AppendableC
     const subdir = await fullOf(root, collection.defaultStore, request.subdir);
     const below =
       explicit === undefined ? await findIncrementals(root, subdir) : await listIncrementals(incrementals, subdir);
-    const full: ChainLayer = { directory: subdir, manifest: await manifestIn(collection.defaultStore, subdir, signal) };
-    const base = localityConfigs(uris, settings).defaultStore;
+    const full = { directory: subdir, head: await headIn(collection.defaultStore, subdir, signal) };
+    const base = localityConfigs(uris, settings);
     const last = below.at(-1);
-    const newest = last === undefined ? full : { directory: last, manifest: await manifestIn(base, last, signal) };
-    checkLocalities([full, newest], uris);
+    const newest =
+      last === undefined
+        ? { directory: subdir, manifest: await manifestIn(collection.defaultStore, subdir, signal) }
+        : { directory: last, manifest: await manifestIn(base.defaultStore, last, signal) };
+    checkLocalities(full, uris);
     await checkParts(full, collection.byLocality);
-    if (newest !== full) await checkParts(newest, localityConfigs(uris, settings).byLocality);
-    const directory = directoryOf(subdir, below, explicit !== undefined, full.manifest);
+    if (last !== undefined) {
+      checkLocalities({ directory: last, head: newest.manifest }, uris);
+      await checkParts({ directory: last, head: newest.manifest }, base.byLocality);
+    }
+    const directory = directoryOf(subdir, below, explicit !== undefined, full.head);
     const namesTellStart = directory !== subdir || explicit !== undefined;
     return { subdir, newest, incrementals: below, uris, directory, namesTellStart };
   } finally {
@@ -117,6 +130,20 @@ async function fullOf(root: ReturnType<typeof openStorage>, config: StorageConfi
   );
 }
 
+interface LayerHead {
+  readonly directory: string;
+  readonly head: ManifestHead;
+}
+
+async function headIn(base: StorageConfig, directory: string, signal: AbortSignal | undefined): Promise<ManifestHead> {
+  const storage = openStorage(directoryConfig(base, directory));
+  try {
+    return (await openManifest(storage, signal)).head;
+  } finally {
+    await storage.close();
+  }
+}
+
 async function manifestIn(base: StorageConfig, directory: string, signal: AbortSignal | undefined): Promise<Manifest> {
   throwIfAborted(signal);
   const storage = openStorage(directoryConfig(base, directory));
@@ -131,28 +158,26 @@ async function manifestIn(base: StorageConfig, directory: string, signal: AbortS
  * The chain must have been written with the very localities of this run (crdb-format.md 3.5); each layer was checked against the one
  * before it when it was taken.
  */
-function checkLocalities(layers: readonly ChainLayer[], uris: LocalityUris): void {
+function checkLocalities({ directory, head }: LayerHead, uris: LocalityUris): void {
   const asked = [...uris.byLocality.keys()].sort();
-  for (const { directory, manifest } of layers) {
-    const had = [...manifest.localityKvs].sort();
-    if (had.length === asked.length && had.every((locality, index) => locality === asked[index])) continue;
-    throw new SpanvaultError(
-      'SV_LOCALITY',
-      `Requested backup has localities [${asked.join(' ')}], but a previous backup layer in this collection has localities [${had.join(' ')}]. Mismatched backup layers are not supported. Please take a new full backup with the new localities, or an incremental backup with matching localities.`,
-      {
-        details: {
-          layer: directory,
-          missing: had.filter((locality) => !asked.includes(locality)),
-          added: asked.filter((locality) => !had.includes(locality)),
-        },
+  const had = [...head.localityKvs].sort();
+  if (had.length === asked.length && had.every((locality, index) => locality === asked[index])) return;
+  throw new SpanvaultError(
+    'SV_LOCALITY',
+    `Requested backup has localities [${asked.join(' ')}], but a previous backup layer in this collection has localities [${had.join(' ')}]. Mismatched backup layers are not supported. Please take a new full backup with the new localities, or an incremental backup with matching localities.`,
+    {
+      details: {
+        layer: directory,
+        missing: had.filter((locality) => !asked.includes(locality)),
+        added: asked.filter((locality) => !had.includes(locality)),
       },
-    );
-  }
+    },
+  );
 }
 
 /** The part of a layer must lie where this run would write the same locality's: a restore looks by directory. */
-async function checkParts(layer: ChainLayer, stores: ReadonlyMap<string, StorageConfig>): Promise<void> {
-  const { localityKvs, partitionDescriptorFilenames } = layer.manifest;
+async function checkParts(layer: LayerHead, stores: ReadonlyMap<string, StorageConfig>): Promise<void> {
+  const { localityKvs, partitionDescriptorFilenames } = layer.head;
   for (const [index, locality] of localityKvs.entries()) {
     const config = stores.get(locality);
     if (config === undefined) continue;
@@ -181,7 +206,7 @@ async function checkParts(layer: ChainLayer, stores: ReadonlyMap<string, Storage
  * Where the chain's incrementals lie: an explicit location has a directory per full; else they stay where the chain has them,
  * and a chain without any follows the version of its full (crdb-format.md 1.2).
  */
-function directoryOf(subdir: string, found: readonly string[], explicit: boolean, full: Manifest): string {
+function directoryOf(subdir: string, found: readonly string[], explicit: boolean, full: ManifestHead): string {
   if (explicit) return subdir;
   const current = `/${INCREMENTALS_DIRECTORY}${subdir}`;
   const [first] = found;
