@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { isSpanvaultError, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import type { CallLayer, StorageCall } from './calls.js';
 import type { StorageClock } from './clock.js';
@@ -85,6 +86,8 @@ async function withDeadline<T>(
 ): Promise<T> {
   const own = new AbortController();
   const relay = (): void => own.abort(call.signal?.reason);
+  // One listener per call in flight, as many as callers make at a time: no leak for Node to warn of.
+  if (call.signal !== undefined) setMaxListeners(0, call.signal);
   call.signal?.addEventListener('abort', relay, { once: true });
   const limit = retry.callTimeoutMs + (1000 * Math.max(call.sentBytes, call.expectedBytes)) / MIB;
   let late = false;
