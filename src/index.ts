@@ -30,6 +30,7 @@ export type {
   WorkerHalf,
 } from './cluster/contract.js';
 export { EmbeddedCluster, type InitOptions, initCluster, type OpenOptions, openCluster } from './cluster/index.js';
+export { type AbandonedLayer, type SweepLayersOptions, sweepLayers } from './collection/index.js';
 export { closePools } from './executor/index.js';
 export {
   EXIT_CODES,

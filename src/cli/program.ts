@@ -12,6 +12,7 @@ import type { Host } from './host.js';
 import type { Io } from './io.js';
 import { addShowCommand } from './show_command.js';
 import { addSqlCommand } from './sql_command.js';
+import { addSweepCommand } from './sweep_command.js';
 
 /** The command tree. */
 export function buildProgram(context: Context): Command {
@@ -40,6 +41,7 @@ export function buildProgram(context: Context): Command {
   addRestoreCommand(program, context);
   addShowCommand(program, context);
   addCheckStorageCommand(program, context);
+  addSweepCommand(program, context);
   addCompletionCommand(program, context);
   return program;
 }

@@ -4,6 +4,7 @@
  * finished backup becomes visible.
  * Must not read SSTs, descriptors or statements, and must not choose what goes into a backup.
  */
+export { type AbandonedLayer, type SweepLayersOptions, sweepLayers } from './abandoned.js';
 export {
   type AppendableChain,
   type AppendRequest,

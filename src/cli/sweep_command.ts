@@ -1,0 +1,73 @@
+import type { Command } from 'commander';
+import { sweepLayers } from '../collection/index.js';
+import type { Result } from '../statements/index.js';
+import { type ClusterOptions, type Context, wholeNumber, withCluster, withExamples } from './context.js';
+import { write } from './io.js';
+import { printBytes } from './quantities.js';
+import { renderResult } from './render.js';
+
+interface SweepCommandOptions extends ClusterOptions {
+  readonly remove?: true;
+  readonly olderThanHours: number;
+  readonly json?: true;
+}
+
+/** `spanvault sweep`. */
+export function addSweepCommand(program: Command, context: Context): void {
+  const command = program
+    .command('sweep')
+    .description('list, and with --remove erase, what failed and killed backups left in a collection')
+    .argument('<uri...>', 'all locations of one collection')
+    .option('--remove', 'erase what is found; without it nothing changes')
+    .option(
+      '--older-than-hours <n>',
+      'only layers that end so long ago: a backup that runs has no manifest yet',
+      wholeNumber(0),
+      24,
+    )
+    .option('--json', 'one JSON line per layer and location')
+    .action((uris: string[], options: SweepCommandOptions) => runSweep(context, uris, options));
+  withExamples(
+    withCluster(command),
+    "spanvault sweep --cluster ./c1 'nodelocal://1/backup' 'nodelocal://2/backup'",
+    "spanvault sweep --cluster ./c1 --remove --older-than-hours 48 'external://east' 'external://west'",
+  );
+}
+
+async function runSweep(context: Context, uris: readonly string[], options: SweepCommandOptions): Promise<void> {
+  const { io, host } = context;
+  context.jsonFailures = options.json === true;
+  const cluster = options.cluster ?? io.env.SPANVAULT_CLUSTER;
+  const externalIODir = options.externalIoDir ?? io.env.SPANVAULT_EXTERNAL_IO_DIR;
+  const found = await host.withStorage(cluster, externalIODir, (settings) =>
+    sweepLayers({
+      uris,
+      settings,
+      remove: options.remove === true,
+      olderThanSeconds: options.olderThanHours * 3600,
+    }),
+  );
+  if (options.json) {
+    for (const layer of found) await write(io.stdout, `${JSON.stringify({ event: 'layer', ...layer })}\n`);
+    return;
+  }
+  const table: Result = {
+    columns: [
+      { name: 'location' },
+      { name: 'directory' },
+      { name: 'objects', numeric: true },
+      { name: 'size', numeric: true },
+      { name: 'outcome' },
+    ],
+    rows: found.map(({ location, directory, objects, bytes, removed }) => [
+      location,
+      directory,
+      String(objects),
+      bytes === undefined ? null : printBytes(bytes),
+      removed ? 'removed' : 'kept',
+    ]),
+    tag: 'SWEEP',
+    notices: [],
+  };
+  for await (const text of renderResult(table, 'table')) await write(io.stdout, text);
+}
