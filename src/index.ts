@@ -60,12 +60,16 @@ export {
 } from './restore/index.js';
 export { bytesValue, valueBytes } from './rows/index.js';
 export {
+  type BucketUsage,
   type ExternalStorage,
   type ListedObject,
+  newStorageLimits,
   type ObjectWriter,
   openStorage,
   type StorageConfig,
   type StorageSettings,
+  sweepStorage,
+  usagePrometheus,
 } from './storage/index.js';
 export {
   type BackupTree,

@@ -29,6 +29,7 @@ import { ProgressReporter } from './progress.js';
 import { printBytes, printDuration } from './quantities.js';
 import { renderResult } from './render.js';
 import { printNotices } from './statement_runner.js';
+import { type StorageOptions, storageSettings, withStorage } from './storage_options.js';
 
 interface TargetOptions {
   readonly database?: readonly string[];
@@ -36,7 +37,7 @@ interface TargetOptions {
   readonly currentDatabase?: string;
 }
 
-interface OperationOptions extends ClusterOptions, TargetOptions {
+interface OperationOptions extends ClusterOptions, TargetOptions, StorageOptions {
   readonly asOf?: string;
   readonly incrementalLocation?: readonly string[];
   readonly workers?: number;
@@ -63,7 +64,7 @@ interface RestoreCommandOptions extends OperationOptions {
 }
 
 function withOperation(command: Command): Command {
-  return withIncrementalLocation(withCluster(command))
+  return withStorage(withIncrementalLocation(withCluster(command)))
     .option('--database <name>', 'a whole database; repeatable', repeatable)
     .option('--table <pattern>', 'a table: t, db.t, db.schema.t or db.*; repeatable', repeatable)
     .option('--current-database <name>', 'database of tables that are named without one', 'defaultdb')
@@ -195,7 +196,7 @@ async function runOperation(
   const result = await useSession(
     context,
     options,
-    { settings, observer, database: options.currentDatabase },
+    { settings: { ...settings, ...storageSettings(options) }, observer, database: options.currentDatabase },
     async (opened) => {
       try {
         return await execute(opened, statement, { signal: io.signal });

@@ -50,6 +50,8 @@ export interface EngineOptions extends Omit<BackupSettings, 'storage'> {
   readonly externalIODir?: string;
   /** Node that the session is connected to, and that nodelocal://self means; default 1. */
   readonly node?: number;
+  /** How calls of stores are repeated, limited and traced. */
+  readonly calls?: Pick<StorageSettings, 'retry' | 'limits' | 'trace'>;
   readonly open?: OpenOptions;
 }
 
@@ -68,11 +70,12 @@ class EmbeddedEngine implements Engine {
   readonly #connections: EmbeddedConnections;
   readonly #storage: () => StorageSettings;
 
-  constructor(cluster: EmbeddedCluster, { externalIODir, node = 1, open: _open, ...settings }: EngineOptions) {
+  constructor(cluster: EmbeddedCluster, { externalIODir, node = 1, calls, open: _open, ...settings }: EngineOptions) {
     this.#cluster = cluster;
     this.#storage = () => ({
       ...cluster.storage(),
       selfNode: node,
+      ...calls,
       ...(externalIODir === undefined ? {} : { externalIODir }),
     });
     this.#backups = new EmbeddedBackups(cluster, { ...settings, storage: this.#storage });
