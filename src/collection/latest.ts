@@ -36,7 +36,8 @@ export async function readLatest(root: ExternalStorage): Promise<string> {
 async function readNewest(root: ExternalStorage): Promise<Uint8Array | undefined> {
   try {
     for await (const { name } of root.list(LATEST_DIRECTORY)) {
-      if (name.endsWith('/') || !name.startsWith(LATEST_DIRECTORY + LATEST_FILE)) continue;
+      const file = name.slice(LATEST_DIRECTORY.length);
+      if (file !== LATEST_FILE && !file.startsWith(`${LATEST_FILE}-`)) continue;
       return (await root.read(name)).bytes;
     }
     return undefined;

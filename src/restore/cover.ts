@@ -6,6 +6,7 @@ import {
   mergeSpans,
   printDecimal,
   printSpan,
+  rowPrefix,
   type Span,
   subtractSpans,
   type Timestamp,
@@ -123,7 +124,8 @@ function coverOne(span: Span, input: CoverInput): RestoreUnit[] {
   const introduced = input.layers.flatMap((layer) => layer.introducedSpans.flatMap(({ key, endKey }) => [key, endKey]));
   const mandatory = [...input.cutKeys, ...introduced];
   const forced = new Set(mandatory.map(toHex));
-  const cuts = [...candidates.map((candidate) => candidate.span.key), ...mandatory]
+  // A file of another writer may begin inside a row; a unit never does.
+  const cuts = [...candidates.map((candidate) => rowPrefix(candidate.span.key)), ...mandatory]
     .filter((key) => compareBytes(span.key, key) < 0 && compareBytes(key, span.endKey) < 0)
     .sort(compareBytes);
   const units: RestoreUnit[] = [];
