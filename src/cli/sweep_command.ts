@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { sweepLayers } from '../collection/index.js';
 import type { Result } from '../statements/index.js';
+import { type Leftover, sweepStorage } from '../storage/index.js';
 import { type ClusterOptions, type Context, wholeNumber, withCluster, withExamples } from './context.js';
 import { write } from './io.js';
 import { printBytes } from './quantities.js';
@@ -25,7 +26,7 @@ export function addSweepCommand(program: Command, context: Context): void {
       wholeNumber(0),
       24,
     )
-    .option('--json', 'one JSON line per layer and location')
+    .option('--json', 'one JSON line per layer and location, and per unfinished object')
     .action((uris: string[], options: SweepCommandOptions) => runSweep(context, uris, options));
   withExamples(
     withCluster(command),
@@ -39,33 +40,43 @@ async function runSweep(context: Context, uris: readonly string[], options: Swee
   context.jsonFailures = options.json === true;
   const cluster = options.cluster ?? io.env.SPANVAULT_CLUSTER;
   const externalIODir = options.externalIoDir ?? io.env.SPANVAULT_EXTERNAL_IO_DIR;
-  const found = await host.withStorage(cluster, externalIODir, (settings) =>
-    sweepLayers({
-      uris,
-      settings,
-      remove: options.remove === true,
-      olderThanSeconds: options.olderThanHours * 3600,
-    }),
-  );
+  const choices = { remove: options.remove === true, olderThanSeconds: options.olderThanHours * 3600 };
+  const { layers, leftovers } = await host.withStorage(cluster, externalIODir, async (settings) => {
+    const abandoned = await sweepLayers({ uris, settings, ...choices });
+    const unfinished: Leftover[] = [];
+    for (const uri of uris) unfinished.push(...(await sweepStorage({ uri, settings }, choices)));
+    return { layers: abandoned, leftovers: unfinished };
+  });
   if (options.json) {
-    for (const layer of found) await write(io.stdout, `${JSON.stringify({ event: 'layer', ...layer })}\n`);
+    for (const layer of layers) await write(io.stdout, `${JSON.stringify({ event: 'layer', ...layer })}\n`);
+    for (const leftover of leftovers)
+      await write(io.stdout, `${JSON.stringify({ event: 'unfinished', ...leftover })}\n`);
     return;
   }
   const table: Result = {
     columns: [
       { name: 'location' },
-      { name: 'directory' },
+      { name: 'what' },
       { name: 'objects', numeric: true },
       { name: 'size', numeric: true },
       { name: 'outcome' },
     ],
-    rows: found.map(({ location, directory, objects, bytes, removed }) => [
-      location,
-      directory,
-      String(objects),
-      bytes === undefined ? null : printBytes(bytes),
-      removed ? 'removed' : 'kept',
-    ]),
+    rows: [
+      ...layers.map(({ location, directory, objects, bytes, removed }) => [
+        location,
+        directory,
+        String(objects),
+        bytes === undefined ? null : printBytes(bytes),
+        removed ? 'removed' : 'kept',
+      ]),
+      ...leftovers.map(({ location, kind, removed }) => [
+        location,
+        `unfinished ${kind}`,
+        null,
+        null,
+        removed ? 'removed' : 'kept',
+      ]),
+    ],
     tag: 'SWEEP',
     notices: [],
   };

@@ -1,6 +1,10 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { sweepLayers } from '#src/collection/index.js';
 import { native } from '#src/native/index.js';
+import { openStorage } from '#src/storage/index.js';
 import { runWith } from '../cli/fakes.js';
 
 let count = 0;
@@ -84,4 +88,25 @@ test('the command changes nothing unless told', async () => {
       .map((line) => JSON.parse(line).removed),
   ).toEqual([true, true, true]);
   expect(left().flat().filter(ofKilled)).toEqual([]);
+});
+
+test('the command finds unfinished files of nodelocal too', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'spanvault-sweep-'));
+  const storage = openStorage({ uri: 'nodelocal://1/c', settings: { externalIODir: root } });
+  await storage.write('kept', new Uint8Array(1));
+  const writer = await storage.create('lost');
+  await writer.write(new Uint8Array(10));
+  const host = {
+    withStorage: <T>(_: string | undefined, externalIODir: string | undefined, use: (settings: object) => Promise<T>) =>
+      use({ externalIODir }),
+  };
+  const args = ['sweep', '--external-io-dir', root, '--older-than-hours', '0', 'nodelocal://1/c'];
+  const dry = await runWith(host, args);
+  expect(dry.stdout).toMatch(/unfinished file.*kept/);
+  expect(readdirSync(join(root, '1/c'))).toHaveLength(2);
+  const wet = await runWith(host, [...args, '--remove']);
+  expect(wet.stdout).toMatch(/unfinished file.*removed/);
+  expect(readdirSync(join(root, '1/c'))).toEqual(['kept']);
+  await writer.abort();
+  rmSync(root, { recursive: true });
 });
