@@ -15,6 +15,7 @@ export * from './expressions.js';
 export { encodePrivileges } from './message_parts.js';
 export * from './names.js';
 export * from './partitions.js';
+export * from './regions.js';
 export { DEFAULT_DATABASES, type RestoreOptions, requireEmptyCluster } from './restore_checks.js';
 export * from './restore_plan.js';
 export * from './rewrite.js';

@@ -1,5 +1,5 @@
 import { type BackupOptions, type BackupProgress, backup } from '../backup/index.js';
-import { createStatement } from '../catalog/index.js';
+import { createStatement, regionStatements } from '../catalog/index.js';
 import type { EmbeddedCluster, Targets } from '../cluster/index.js';
 import type { Compression } from '../native/index.js';
 import { type RestoreProgress, restore } from '../restore/index.js';
@@ -186,7 +186,7 @@ function shownObject(layer: ShownLayer, found: FoundObject, request: ShowRequest
     sizeBytes: found.sizeBytes,
     rows: found.rows,
     isFullCluster: layer.isFullCluster,
-    regions: null,
+    regions: descriptor.kind === 'database' ? regionStatements(layer.catalog, descriptor) : null,
     databaseId: found.databaseId,
     parentSchemaId: found.parentSchemaId,
     objectId: found.objectId,

@@ -1,6 +1,7 @@
 import {
   Catalog,
   type CatalogTargets,
+  databaseRegions,
   dataIndexes,
   indexPrefix,
   planRestore,
@@ -126,10 +127,7 @@ function missingRegions(backup: Catalog, targets: CatalogTargets, nodes: readonl
   const live = new Set(
     nodes.flatMap(({ locality }) => locality.filter(({ key }) => key === 'region').map(({ value }) => value)),
   );
-  const wanted = completeDatabases.flatMap(({ message }) => {
-    const regions = backup.typeById(message.regionConfig?.regionEnumId ?? 0);
-    return regions?.message.enumMembers.map((member) => member.logicalRepresentation ?? '') ?? [];
-  });
+  const wanted = completeDatabases.flatMap((database) => databaseRegions(backup, database));
   return [...new Set(wanted)].filter((region) => !live.has(region)).sort();
 }
 
