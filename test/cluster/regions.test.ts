@@ -45,7 +45,7 @@ const targetOf = (...regions: readonly string[]) => ({
   nodes: regions.map((region, index) => ({
     nodeId: index + 1,
     locality: parseLocality(`region=${region}`),
-    live: true,
+    status: 'live' as const,
   })),
   nextId: 200,
   time: EMPTY_TIMESTAMP,
