@@ -1,7 +1,7 @@
 import { SpanvaultError } from '../fault/index.js';
 import type { Span } from '../keys/index.js';
 import type { NativeMerge } from '../native/index.js';
-import type { ExternalStorage } from '../storage/index.js';
+import { type ExternalStorage, inLanes } from '../storage/index.js';
 
 /** One input file of a unit as it crosses to a worker thread. */
 export interface IngestFile {
@@ -55,9 +55,13 @@ export class WindowReader {
 
   /** One read per file: its tail, which also tells its size; kept until the merge asks for it. */
   async addFiles(): Promise<void> {
-    for (const file of this.#files) {
+    // Side by side: a unit of a long chain has hundreds of files, and each read is a round trip.
+    const tails = await inLanes(this.#files, (file) =>
+      this.#stores[file.store]!.read(file.path, { offset: -TAIL_BYTES, signal: this.#signal }),
+    );
+    for (const [index, file] of this.#files.entries()) {
       const storage = this.#stores[file.store]!;
-      const { bytes, totalBytes } = await storage.read(file.path, { offset: -TAIL_BYTES, signal: this.#signal });
+      const { bytes, totalBytes } = tails[index]!;
       this.bytesRead += bytes.length;
       this.#tails.push({ bytes, offset: totalBytes - bytes.length });
       this.#merge.addFile({
