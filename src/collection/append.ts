@@ -1,13 +1,6 @@
-import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
+import { hasCode, invariant, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import type { Timestamp } from '../keys/index.js';
-import {
-  hasManifest,
-  type Manifest,
-  type ManifestHead,
-  openManifest,
-  readManifest,
-  versionAtLeast,
-} from '../manifest/index.js';
+import { hasManifest, type Manifest, type ManifestHead, openManifest, versionAtLeast } from '../manifest/index.js';
 import { directoryConfig, openStorage, type StorageConfig, type StorageSettings } from '../storage/index.js';
 import { findIncrementals, listIncrementals } from './find.js';
 import { readLatest } from './latest.js';
@@ -60,8 +53,8 @@ export interface AppendableChain {
 }
 
 /**
- * Looks at a chain in its default location and checks that the locations are the chain's own. Only the newest layer's
- * manifest and the head of the full's are read: what it costs to add a layer does not grow with the chain. Names of directories sort by the
+ * Looks at a chain in its default location and checks that the locations are the chain's own. Only the newest layer's manifest and
+ * the head of the full's are read: what it costs to add a layer does not grow with the chain. Names of directories sort by the
  * ends of their layers (crdb-format.md 1.2).
  * @throws SpanvaultError SV_STORAGE_NOT_FOUND for a LATEST or a full that is not there; SV_LOCALITY when the localities or
  * the locations of their parts differ from an earlier layer's; SV_CORRUPT_MANIFEST and what the storage throws
@@ -77,22 +70,28 @@ export async function openForAppend(request: AppendRequest): Promise<AppendableC
     const subdir = await fullOf(root, collection.defaultStore, request.subdir);
     const below =
       explicit === undefined ? await findIncrementals(root, subdir) : await listIncrementals(incrementals, subdir);
-    const full = { directory: subdir, head: await headIn(collection.defaultStore, subdir, signal) };
     const base = localityConfigs(uris, settings);
     const last = below.at(-1);
-    const newest =
-      last === undefined
-        ? { directory: subdir, manifest: await manifestIn(collection.defaultStore, subdir, signal) }
-        : { directory: last, manifest: await manifestIn(base.defaultStore, last, signal) };
+    const full = await openLayer(collection.defaultStore, subdir, last === undefined, signal);
     checkLocalities(full, uris);
     await checkParts(full, collection.byLocality);
+    const newest = last === undefined ? full : await openLayer(base.defaultStore, last, true, signal);
     if (last !== undefined) {
-      checkLocalities({ directory: last, head: newest.manifest }, uris);
-      await checkParts({ directory: last, head: newest.manifest }, base.byLocality);
+      checkLocalities(newest, uris);
+      await checkParts(newest, base.byLocality);
     }
     const directory = directoryOf(subdir, below, explicit !== undefined, full.head);
     const namesTellStart = directory !== subdir || explicit !== undefined;
-    return { subdir, newest, incrementals: below, uris, directory, namesTellStart };
+    invariant(newest.manifest !== undefined, 'the newest layer is read whole');
+    const { manifest } = newest;
+    return {
+      subdir,
+      newest: { directory: newest.directory, manifest },
+      incrementals: below,
+      uris,
+      directory,
+      namesTellStart,
+    };
   } finally {
     await root.close();
     await incrementals.close();
@@ -130,25 +129,24 @@ async function fullOf(root: ReturnType<typeof openStorage>, config: StorageConfi
   );
 }
 
-interface LayerHead {
+interface OpenedHead {
   readonly directory: string;
   readonly head: ManifestHead;
+  /** Read only of the layer that the next one follows. */
+  readonly manifest: Manifest | undefined;
 }
 
-async function headIn(base: StorageConfig, directory: string, signal: AbortSignal | undefined): Promise<ManifestHead> {
-  const storage = openStorage(directoryConfig(base, directory));
-  try {
-    return (await openManifest(storage, signal)).head;
-  } finally {
-    await storage.close();
-  }
-}
-
-async function manifestIn(base: StorageConfig, directory: string, signal: AbortSignal | undefined): Promise<Manifest> {
+async function openLayer(
+  base: StorageConfig,
+  directory: string,
+  whole: boolean,
+  signal: AbortSignal | undefined,
+): Promise<OpenedHead> {
   throwIfAborted(signal);
   const storage = openStorage(directoryConfig(base, directory));
   try {
-    return await readManifest(storage, signal);
+    const opened = await openManifest(storage, signal);
+    return { directory, head: opened.head, manifest: whole ? await opened.load(storage, signal) : undefined };
   } finally {
     await storage.close();
   }
@@ -158,7 +156,7 @@ async function manifestIn(base: StorageConfig, directory: string, signal: AbortS
  * The chain must have been written with the very localities of this run (crdb-format.md 3.5); each layer was checked against the one
  * before it when it was taken.
  */
-function checkLocalities({ directory, head }: LayerHead, uris: LocalityUris): void {
+function checkLocalities({ directory, head }: OpenedHead, uris: LocalityUris): void {
   const asked = [...uris.byLocality.keys()].sort();
   const had = [...head.localityKvs].sort();
   if (had.length === asked.length && had.every((locality, index) => locality === asked[index])) return;
@@ -176,7 +174,7 @@ function checkLocalities({ directory, head }: LayerHead, uris: LocalityUris): vo
 }
 
 /** The part of a layer must lie where this run would write the same locality's: a restore looks by directory. */
-async function checkParts(layer: LayerHead, stores: ReadonlyMap<string, StorageConfig>): Promise<void> {
+async function checkParts(layer: OpenedHead, stores: ReadonlyMap<string, StorageConfig>): Promise<void> {
   const { localityKvs, partitionDescriptorFilenames } = layer.head;
   for (const [index, locality] of localityKvs.entries()) {
     const config = stores.get(locality);

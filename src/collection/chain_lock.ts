@@ -19,6 +19,9 @@ export const STALE_AFTER_MS = 30 * 60_000;
 /** How often a writer refreshes its lock. */
 export const REFRESH_EVERY_MS = 5 * 60_000;
 
+/** Tries to take a lock that comes and goes between looks. */
+const ATTEMPTS_MAX = 5;
+
 interface LockContent {
   readonly job: string;
   /** The layer that is being written. */
@@ -96,18 +99,22 @@ export async function lockChain(
 }
 
 async function take(storage: ExternalStorage, name: string, content: () => Uint8Array): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
+  let removed = false;
+  for (let attempt = 1; ; attempt++) {
     try {
       await storage.write(name, content(), { ifAbsent: true });
       return;
     } catch (error) {
       if (!hasCode(error, 'SV_STORAGE_EXISTS')) throw error;
       const bytes = await readIfThere(storage, name);
+      const holder = bytes === undefined ? undefined : decode(bytes);
+      if (attempt === ATTEMPTS_MAX) throw held(storage, name, holder, error);
+      // Its writer has just released it.
       if (bytes === undefined) continue;
-      const holder = decode(bytes);
-      if (attempt > 0 || !isDead(holder)) throw held(storage, name, holder, error);
+      if (removed || !isDead(holder)) throw held(storage, name, holder, error);
       // Two that see a dead lock may both remove it; the check before the manifest tells them apart.
       await storage.delete(name);
+      removed = true;
     }
   }
 }

@@ -18,6 +18,7 @@ import { createFile, isUnfinished } from './nodelocal_writer.js';
 import { redactUri } from './redact.js';
 import type { Leftover } from './sweep.js';
 import { printUri, type StorageUri } from './uri.js';
+import { writeWhole } from './whole_write.js';
 
 /**
  * Files under `<externalIODir>/<node>/<path>`. Every object is written beside its place, synced and renamed, so a torn
@@ -81,14 +82,7 @@ export class NodelocalStorage implements ExternalStorage {
   }
 
   async write(name: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
-    const writer = await this.create(name, options);
-    try {
-      await writer.write(bytes);
-      await writer.finish(bytes.length);
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
+    await writeWhole(this, name, bytes, options);
   }
 
   async create(name: string, options: WriteOptions = {}): Promise<ObjectWriter> {

@@ -12,6 +12,7 @@ import type {
 import { checkName, clipRange, cutName } from './names.js';
 import { printUri, type StorageUri } from './uri.js';
 import { type FileRecord, PIECE_BYTES, UserfileRecords } from './userfile_records.js';
+import { writeWhole } from './whole_write.js';
 
 /** The tables that CockroachDB keeps files in for root, whom every session here is. */
 const DEFAULT_HOST = 'defaultdb.public.userfiles_root';
@@ -93,14 +94,7 @@ export class UserfileStorage implements ExternalStorage {
   }
 
   async write(name: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
-    const writer = await this.create(name, options);
-    try {
-      await writer.write(bytes);
-      await writer.finish(bytes.length);
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
+    await writeWhole(this, name, bytes, options);
   }
 
   async create(name: string, options: WriteOptions = {}): Promise<ObjectWriter> {

@@ -17,16 +17,7 @@ const BATCH_ENTRIES = 4096;
  * step; keys and values stay valid after later steps.
  */
 export function readEntries(store: EmbeddedStore, span: Span, asOf: Timestamp): Generator<Entry, void, undefined> {
-  return entriesOf(
-    store.scan({
-      startKey: span.key,
-      endKey: span.endKey,
-      asOf,
-      after: null,
-      mode: 'latest',
-      dropTombstones: true,
-    }),
-  );
+  return entriesOf(store.scanAt(span, asOf));
 }
 
 /** Reads every version in (after, upTo], tombstones included, newest first for each key; an empty `after` = from the beginning. */

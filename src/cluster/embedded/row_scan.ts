@@ -14,14 +14,7 @@ export function* scanRows(
   asOf: Timestamp,
 ): Generator<Row[], void, undefined> {
   const decoder = new RowDecoder(schema, index);
-  const scan = store.scan({
-    startKey: span.key,
-    endKey: span.endKey,
-    asOf,
-    after: null,
-    mode: 'latest',
-    dropTombstones: true,
-  });
+  const scan = store.scanAt(span, asOf);
   try {
     let bytes = new Uint8Array(BATCH_BYTES);
     const offsets = new Uint32Array(2 * BATCH_ENTRIES + 1);

@@ -138,6 +138,11 @@ export class EmbeddedStore {
     return native.storeForgetChanges(this.#handle, through, limit);
   }
 
+  /** Scans what a reader at `asOf` sees of a span. */
+  scanAt({ key, endKey }: Span, asOf: Timestamp): NativeScan {
+    return this.scan({ startKey: key, endKey, asOf, after: null, mode: 'latest', dropTombstones: true });
+  }
+
   scan(options: NativeScanOptions): NativeScan {
     return native.storeScan(this.#handle, options);
   }
