@@ -107,9 +107,10 @@ export async function resolveLayer(
   const { source, targets } = options;
   const startTime = startOf(chain);
   const scope = await source.resolve(targets, endTime);
-  const history = options.revisionHistory === true ? await source.history?.(targets, startTime, endTime) : undefined;
+  const allRevisions = options.revisionHistory === true;
+  const history = allRevisions ? await source.history?.(targets, startTime, endTime) : undefined;
   const spans = mergeSpans([...scope.spans, ...(history?.spans ?? [])]);
-  const window = { spans, introducedSpans: [], startTime, endTime };
+  const window = { spans, introducedSpans: [], startTime, endTime, allRevisions };
   const previous = chain?.newest.manifest;
   if (previous === undefined) return { scope, window, chain, history };
   checkAppended(previous, { scope, endTime, clusterId: source.clusterId, spans });

@@ -3,19 +3,23 @@ import { SpanvaultError } from '../fault/index.js';
 import {
   compareTimestamps,
   EMPTY_TIMESTAMP,
+  intersectSpans,
   isEmptyTimestamp,
+  mergeSpans,
   overlaps,
   printSpan,
   printStart,
   printTimestamp,
   type Span,
+  subtractSpans,
   type Timestamp,
 } from '../keys/index.js';
 import { type BackupPlan, planBackup } from './plan.js';
 
 /*
  * The windows of time that one layer exports (crdb-format.md 7.1). A full and an ordinary incremental have one; an incremental
- * that introduces spans has one more, which holds those spans from time zero to the layer's start.
+ * that introduces spans has one more, which holds those spans from time zero to the layer's start, and a third one where
+ * garbage collection has passed that start: a table made and collected between two layers has no state at the first of them.
  */
 
 /** One window and the plan of its spans. */
@@ -36,6 +40,8 @@ export interface LayerWindow {
   /** Empty for a full. */
   readonly startTime: Timestamp;
   readonly endTime: Timestamp;
+  /** With `revision_history`: every version of the window, not the newest alone. */
+  readonly allRevisions: boolean;
 }
 
 /** Where it is exported. */
@@ -49,10 +55,31 @@ export interface PassInput {
 /** The passes of a layer; the last one is the layer's own window over all its spans. */
 export function planPasses(window: LayerWindow, input: PassInput): readonly [...ExportPass[], ExportPass] {
   const { startTime, endTime, spans, introducedSpans } = window;
-  const plan = (some: readonly Span[]): BackupPlan => planBackup({ ...input, spans: some });
-  const own: ExportPass = { startTime, endTime, plan: plan(spans) };
-  if (introducedSpans.length === 0) return [own];
-  return [{ startTime: EMPTY_TIMESTAMP, endTime: startTime, plan: plan(introducedSpans) }, own];
+  const pass = (from: Timestamp, to: Timestamp, some: readonly Span[]): ExportPass[] =>
+    some.length === 0 ? [] : [{ startTime: from, endTime: to, plan: planBackup({ ...input, spans: some }) }];
+  const collected = collectedSpans(window, input.ranges);
+  return [
+    ...pass(EMPTY_TIMESTAMP, startTime, subtractSpans(introducedSpans, collected)),
+    ...pass(EMPTY_TIMESTAMP, endTime, collected),
+    { startTime, endTime, plan: planBackup({ ...input, spans: subtractSpans(spans, collected) }) },
+  ];
+}
+
+/**
+ * Introduced spans whose state at the layer's start was collected. Their newest state at its end is whole, and all that a layer
+ * without revisions owes; one with revisions owes those that are gone, so that for it there are none.
+ */
+function collectedSpans(
+  { introducedSpans, startTime, allRevisions }: LayerWindow,
+  ranges: readonly RangeInfo[],
+): readonly Span[] {
+  if (allRevisions) return [];
+  const behind = ranges.filter(
+    ({ gcThreshold }) => gcThreshold !== undefined && compareTimestamps(startTime, gcThreshold) <= 0,
+  );
+  return mergeSpans(
+    behind.flatMap(({ span }) => introducedSpans.flatMap((introduced) => intersectSpans(introduced, span) ?? [])),
+  );
 }
 
 /**
@@ -61,10 +88,12 @@ export function planPasses(window: LayerWindow, input: PassInput): readonly [...
  */
 export function checkGarbage(window: LayerWindow, ranges: readonly RangeInfo[]): void {
   const { startTime, endTime, spans } = window;
+  const since = subtractSpans(spans, collectedSpans(window, ranges));
   for (const { rangeId, span, gcThreshold } of ranges) {
     if (gcThreshold === undefined || isEmptyTimestamp(gcThreshold)) continue;
     if (!spans.some((one) => overlaps(one, span))) continue;
-    if (!isEmptyTimestamp(startTime) && compareTimestamps(startTime, gcThreshold) < 0) {
+    const late = !isEmptyTimestamp(startTime) && compareTimestamps(startTime, gcThreshold) < 0;
+    if (late && since.some((one) => overlaps(one, span))) {
       throw new SpanvaultError(
         'SV_COVERAGE',
         `protected ts verification error: range r${rangeId}, range span: ${printStart(span)} has its GC threshold at ${printTimestamp(gcThreshold)}, after the end of the previous backup at ${printTimestamp(startTime)}`,
