@@ -62,21 +62,40 @@ export interface FoundIncrementals {
   readonly unfinished: readonly string[];
 }
 
+/** Sorts the names below one directory into layers. */
+class LayerNames {
+  readonly #prefix: string;
+  readonly #whole = new Set<string>();
+  readonly #begun = new Set<string>();
+
+  constructor(directory: string) {
+    this.#prefix = directory === '' ? '' : `${directory.replace(/^\//, '')}/`;
+  }
+
+  get prefix(): string {
+    return this.#prefix;
+  }
+
+  add(name: string): void {
+    const [, layer, file] = INCREMENTAL_FILE.exec(name.slice(this.#prefix.length)) ?? [];
+    if (layer === undefined || file === undefined) return;
+    if (MANIFEST_NAMES.includes(file)) this.#whole.add(`/${this.#prefix}${layer}`);
+    else if (LAYER_FILE.test(file)) this.#begun.add(`/${this.#prefix}${layer}`);
+  }
+
+  found(): FoundIncrementals {
+    return {
+      whole: [...this.#whole].sort(compareNames),
+      unfinished: [...this.#begun].filter((layer) => !this.#whole.has(layer)).sort(compareNames),
+    };
+  }
+}
+
 /** What lies below `directory` (`""` = the root itself), found in one listing. */
 export async function scanIncrementals(root: ExternalStorage, directory: string): Promise<FoundIncrementals> {
-  const prefix = directory === '' ? '' : `${directory.replace(/^\//, '')}/`;
-  const whole = new Set<string>();
-  const begun = new Set<string>();
-  for await (const { name } of root.list(prefix, { delimiter: LISTING_DELIMITER })) {
-    const [, layer, file] = INCREMENTAL_FILE.exec(name.slice(prefix.length)) ?? [];
-    if (layer === undefined || file === undefined) continue;
-    if (MANIFEST_NAMES.includes(file)) whole.add(`/${prefix}${layer}`);
-    else if (LAYER_FILE.test(file)) begun.add(`/${prefix}${layer}`);
-  }
-  return {
-    whole: [...whole].sort(compareNames),
-    unfinished: [...begun].filter((layer) => !whole.has(layer)).sort(compareNames),
-  };
+  const layers = new LayerNames(directory);
+  for await (const { name } of root.list(layers.prefix, { delimiter: LISTING_DELIMITER })) layers.add(name);
+  return layers.found();
 }
 
 /** Directories of the layers below `directory` (`""` = the root itself), relative to the root, with a leading slash, in chain order. */
@@ -84,15 +103,44 @@ export async function listIncrementals(root: ExternalStorage, directory: string)
   return [...(await scanIncrementals(root, directory)).whole];
 }
 
+/** Names that are looked at beside a chain's own, for the sake of one listing instead of two: what stores give per request. */
+const STRANGERS_MAX = 1000;
+
+/**
+ * Both default places of a full's incrementals in one listing where the collection is small, else in two. The places have no
+ * beginning in common, but in the order of names all that lies between them are newer fulls and the incrementals of other ones.
+ */
+async function scanPlaces(
+  root: ExternalStorage,
+  subdir: string,
+): Promise<readonly [old: FoundIncrementals, current: FoundIncrementals]> {
+  const [old, current] = [new LayerNames(subdir), new LayerNames(`/${INCREMENTALS_DIRECTORY}${subdir}`)];
+  // A directory that a user named, as up to 21.2, may sort behind `incrementals/`.
+  const [first, second] = compareNames(old.prefix, current.prefix) < 0 ? [old, current] : [current, old];
+  let names = 0;
+  let reached = true;
+  for await (const { name } of root.list('', { delimiter: LISTING_DELIMITER, after: first.prefix.slice(0, -1) })) {
+    names++;
+    if (name.startsWith(first.prefix)) first.add(name);
+    else if (name.startsWith(second.prefix)) second.add(name);
+    else if (compareNames(name, second.prefix) > 0) break;
+    else if (names >= STRANGERS_MAX) {
+      reached = false;
+      break;
+    }
+  }
+  if (!reached) {
+    for await (const { name } of root.list(second.prefix, { delimiter: LISTING_DELIMITER })) second.add(name);
+  }
+  return [old.found(), current.found()];
+}
+
 /**
  * The incrementals of a full, wherever they are: below the full (up to 21.2) or below `incrementals/` (since 22.1).
  * @throws SpanvaultError SV_USAGE with CockroachDB's words when both hold layers
  */
 export async function scanBothLayouts(root: ExternalStorage, subdir: string): Promise<FoundIncrementals> {
-  const [old, current] = await Promise.all([
-    scanIncrementals(root, subdir),
-    scanIncrementals(root, `/${INCREMENTALS_DIRECTORY}${subdir}`),
-  ]);
+  const [old, current] = await scanPlaces(root, subdir);
   if (old.whole.length > 0 && current.whole.length > 0) {
     throw new SpanvaultError(
       'SV_USAGE',

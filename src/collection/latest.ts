@@ -30,6 +30,14 @@ export async function readLatest(root: ExternalStorage): Promise<string> {
 }
 
 /**
+ * True when the plain LATEST is there, which all writers but CockroachDB 22.1 and later leave. It may be older than the others, so
+ * it only tells that this location is the default one of a collection, without a listing.
+ */
+export async function hasPlainLatest(root: ExternalStorage): Promise<boolean> {
+  return (await readIfThere(root, LATEST_FILE)) !== undefined;
+}
+
+/**
  * Content of the first LATEST file of metadata/latest/, skipping the directory objects and strangers that copy tools leave;
  * of a store that does not list, of the one name that CockroachDB tries there.
  */

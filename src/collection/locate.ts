@@ -2,7 +2,7 @@ import { hasCode, SpanvaultError } from '../fault/index.js';
 import { hasManifest, openManifest } from '../manifest/index.js';
 import { directoryConfig, type ExternalStorage, isUnlistable, openStorage } from '../storage/index.js';
 import { listIncrementals } from './find.js';
-import { readLatest } from './latest.js';
+import { hasPlainLatest, readLatest } from './latest.js';
 import { INCREMENTALS_DIRECTORY } from './layout.js';
 import type { Source } from './parts.js';
 
@@ -32,7 +32,8 @@ export async function locate(sources: readonly Source[], asked: string | undefin
   let first: { readonly root: Source; readonly subdir: string } | undefined;
   let failure: unknown;
   // A stale LATEST, left where parts were moved, must not hide the right one: each location is asked until one leads to a full.
-  for (const root of asked === undefined ? [] : candidates) {
+  const inTurn = asked === 'LATEST' ? likelyFirst(candidates) : asked === undefined ? [] : candidates;
+  for await (const root of inTurn) {
     try {
       const subdir = asked === 'LATEST' ? await latestSubdir(root) : asked!;
       first ??= { root, subdir };
@@ -48,6 +49,23 @@ export async function locate(sources: readonly Source[], asked: string | undefin
   }
   if (first === undefined && failure !== undefined) throw failure;
   return await refuseAbsent(first?.root ?? candidates[0]!, first?.subdir);
+}
+
+/**
+ * The same locations, those with a plain LATEST first: only in the default location of a collection is there one, and reading it costs
+ * a request, while a listing for the newer form costs a listing. A location that the list names the default is not asked.
+ */
+async function* likelyFirst(candidates: readonly Source[]): AsyncIterable<Source> {
+  const [first, ...more] = candidates;
+  if (first === undefined) return;
+  const known = more.length === 0 || first.locality === 'default';
+  if (known) yield first;
+  const others: Source[] = [];
+  for (const root of known ? more : candidates) {
+    if (await hasPlainLatest(root.storage)) yield root;
+    else others.push(root);
+  }
+  yield* others;
 }
 
 /** What LATEST says, with one leading slash and no other stray ones. */

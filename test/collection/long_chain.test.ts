@@ -61,10 +61,10 @@ async function open(uris: readonly string[], layers: number) {
 }
 
 describe('a chain of 400 layers in three locations', () => {
-  it('opens with three listings, none of data, and four reads per layer', async () => {
+  it('opens with two listings, none of data, and four reads per layer', async () => {
     const { calls } = await open(await write({ layers: 400, filesPerLayer: 6, localities: LOCALITIES }), 400);
-    // Two of the three need a second page of 1,000 names.
-    expect(calls.list).toBe(5);
+    // LATEST by one of them; the other has a page per 1,000 names, which are six per layer.
+    expect(calls.list).toBe(1 + 3);
     expect(listed.filter((name) => name.endsWith('.sst') && name.includes('data/'))).toEqual([]);
     // LATEST once; per layer BACKUP_METADATA, its checksum and two parts, found at once but for the first time.
     expect(calls.read).toBeGreaterThanOrEqual(400 * 4 + 1);
@@ -85,12 +85,61 @@ describe('a chain of 400 layers in three locations', () => {
   it('opens fat manifests, all there is up to 22.2, without decoding 100,000 files', async () => {
     const uris = await write({ layers: 40, filesPerLayer: 2_500, version: 22 });
     const { opened, millis, calls } = await open(uris, 40);
-    expect(calls.list).toBe(3);
+    expect(calls.list).toBe(2);
     const begin = performance.now();
     for (const layer of opened.layers) expect((await layer.load()).files.length).toBe(2_500);
     // Relative to the machine: decoding every file costs several times what opening does.
     expect(millis).toBeLessThan(performance.now() - begin);
   }, 60_000);
+});
+
+describe('a chain in a collection of many', () => {
+  const FULL = '2023/11/14-221320.00';
+  const strangers = async (count: number, place: string): Promise<void> => {
+    const storage = openStorage({ uri: `memory://${bucket}/east`, settings: {} });
+    for (let serial = 0; serial < count; serial++)
+      await storage.write(`${place}/${10_000 + serial}`, new Uint8Array(1));
+  };
+
+  it.each([
+    ['below incrementals/', undefined],
+    ['below the full', `/${FULL}`],
+  ])(
+    '%s opens whole by one listing and one for LATEST, and by one more when newer fulls or other chains are many',
+    async (_, below) => {
+      const uris = await write({ layers: 30, filesPerLayer: 3, localities: LOCALITIES, ...(below && { below }) });
+      await strangers(1500, 'incrementals/2024/01/01-000000.00/20240101');
+      const directories = async () => {
+        const { opened, calls } = await open(uris, 30);
+        return { directories: opened.layers.map(({ directory }) => directory), lists: calls.list };
+      };
+      const alone = await directories();
+      expect(alone.directories[1]).toMatch(below === undefined ? /^\/incrementals\/2023/ : /^\/2023/);
+      expect(alone.lists).toBe(2);
+      // Older fulls lie before what is listed, and the other chains' incrementals between the two places.
+      await strangers(1500, '2022/01/01-000000.00');
+      expect(await directories()).toEqual({ ...alone, lists: 2 });
+      await strangers(1500, 'incrementals/2022/01/01-000000.00/20220101');
+      expect(await directories()).toEqual({ ...alone, lists: 3 });
+    },
+  );
+
+  it('is found below both places where its full has a name that a user gave, which sorts behind incrementals/', async () => {
+    const uris = await write({ layers: 4, filesPerLayer: 3, localities: [] });
+    const [uri] = uris;
+    const storage = openStorage({ uri: uri!, settings: {} });
+    for await (const { name } of storage.list('')) {
+      const to = name.replace(FULL, 'my/backup/name');
+      if (to !== name) await storage.write(to, (await storage.read(name)).bytes);
+      if (to !== name || name.startsWith('metadata/latest/')) await storage.delete(name);
+    }
+    await storage.write('LATEST', new Uint8Array(Buffer.from('my/backup/name')));
+    const { opened } = await open(uris, 4);
+    expect(opened.layers.map(({ directory }) => directory.replace(/\/[0-9]{8}\/.*/, ''))).toEqual([
+      '/my/backup/name',
+      ...Array(3).fill('/incrementals/my/backup/name'),
+    ]);
+  });
 });
 
 describe('a part whose list is longer than what is read of it at first', () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backup } from '#src/backup/index.js';
 import { type EmbeddedCluster, workloadInit } from '#src/cluster/index.js';
 import { openBackup } from '#src/collection/index.js';
-import { type BucketUsage, measureStorage } from '#src/storage/index.js';
+import { type BucketUsage, measureStorage, openStorage } from '#src/storage/index.js';
 import { showBackup } from '#src/verify/index.js';
 import { hasVersitygw, type S3Server, startVersitygw } from '../storage/servers/versitygw.js';
 import { closeAll, newCluster, storageOf } from './test_cluster.js';
@@ -37,7 +37,8 @@ const S3: Place = {
 
 /*
  * What opening costs: listings and reads that depend on the numbers of locations and layers alone. The locations are three,
- * and nothing tells which one is the default, so the first one is asked for LATEST in vain.
+ * and nothing tells which one is the default, so the first one is asked for LATEST in vain, by a read. The one listing for the layers
+ * sees both of their default places; the names of LATEST hold times that nobody can guess, so that LATEST takes another one.
  */
 for (const place of [MEMORY, ...(hasVersitygw ? [S3] : [])]) {
   describe(`requests on ${place.name}`, () => {
@@ -75,7 +76,7 @@ for (const place of [MEMORY, ...(hasVersitygw ? [S3] : [])]) {
       return { ...Object.fromEntries(calls), ...requests };
     }
 
-    const LISTS = { list: 4, ...(place === S3 ? { ListObjectsV2: 4 } : {}) };
+    const lists = (list: number) => ({ list, ...(place === S3 ? { ListObjectsV2: list } : {}) });
     const reads = (read: number, size: number) => ({
       read,
       size,
@@ -86,15 +87,31 @@ for (const place of [MEMORY, ...(hasVersitygw ? [S3] : [])]) {
       const subdir = await take();
       const opening = () => openBackup({ uris, subdir: 'LATEST', settings: storageOf(cluster) });
       const showing = () => showBackup({ in: uris, from: 'LATEST', storage: storageOf(cluster) });
-      // LATEST twice, with the one miss; manifest, checksum, two partition descriptors.
-      expect(await costOf(opening)).toEqual({ ...LISTS, ...reads(6, 1) });
+      // The plain LATEST twice, with the one miss, and the newest LATEST; manifest, checksum, two partition descriptors.
+      expect(await costOf(opening)).toEqual({ ...lists(2), ...reads(7, 1) });
       // And the lists of files and descriptors, which are files of their own.
-      expect(await costOf(showing)).toEqual({ ...LISTS, ...reads(8, 3) });
+      expect(await costOf(showing)).toEqual({ ...lists(2), ...reads(9, 3) });
       await take(subdir);
       await take(subdir);
       // A name that the manifest of an incremental does not have; manifest, checksum, two partition descriptors.
-      expect(await costOf(opening)).toEqual({ ...LISTS, ...reads(6 + 2 * 5, 1) });
-      expect(await costOf(showing)).toEqual({ ...LISTS, ...reads(8 + 2 * 5, 3) });
+      expect(await costOf(opening)).toEqual({ ...lists(2), ...reads(7 + 2 * 5, 1) });
+      expect(await costOf(showing)).toEqual({ ...lists(2), ...reads(9 + 2 * 5, 3) });
+    });
+
+    it('asks no further where the list names the default one, and by one listing more per location where no LATEST is plain', async () => {
+      await take();
+      const [west, east, europe] = uris;
+      const marked = `${east}${east.includes('?') ? '&' : '?'}COCKROACH_LOCALITY=default`;
+      const open = (...given: string[]) => openBackup({ uris: given, subdir: 'LATEST', settings: storageOf(cluster) });
+      expect(await costOf(() => open(west, marked, europe))).toEqual({ ...lists(2), ...reads(5, 1) });
+      // As CockroachDB since 22.1 leaves it.
+      const root = openStorage({ uri: east, settings: {} });
+      const { bytes } = await root.read('LATEST');
+      await root.delete('LATEST');
+      expect(await costOf(() => open(west, marked, europe))).toEqual({ ...lists(2), ...reads(5, 1) });
+      // Three misses, and one more after the listing in vain.
+      expect(await costOf(() => open(west, east, europe))).toEqual({ ...lists(3), ...reads(4 + 5, 1) });
+      await root.write('LATEST', bytes);
     });
 
     it('pays nothing for other backups of the collection', async () => {
@@ -102,7 +119,7 @@ for (const place of [MEMORY, ...(hasVersitygw ? [S3] : [])]) {
       const opening = () => openBackup({ uris, subdir, settings: storageOf(cluster) });
       const before = await costOf(opening);
       // The three names of a manifest in the first location, which is not the default one.
-      expect(before).toEqual({ ...reads(4, 4), list: 2, ...(place === S3 ? { ListObjectsV2: 2 } : {}) });
+      expect(before).toEqual({ ...reads(4, 4), ...lists(1) });
       await take();
       expect(await costOf(opening)).toEqual(before);
     });
