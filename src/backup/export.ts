@@ -95,6 +95,7 @@ function taskArgs(
     sst: { ...resolved.sst, primaries },
     batchBytes: resolved.batchBytes,
     partBytes: resolved.partBytes,
+    partsInFlight: resolved.partsInFlight,
   };
 }
 

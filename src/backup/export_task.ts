@@ -19,6 +19,7 @@ import {
   openStorage,
   type StorageConfig,
 } from '../storage/index.js';
+import { PartsInFlight } from './parts_in_flight.js';
 
 /** One task of a backup as it crosses to a worker thread. */
 export interface ExportTaskArgs {
@@ -34,6 +35,7 @@ export interface ExportTaskArgs {
   readonly sst: NativeSstOptions;
   readonly batchBytes: number;
   readonly partBytes: number;
+  readonly partsInFlight: number;
 }
 
 /** One finished SST object: numbers and keys for its manifest entry. */
@@ -50,7 +52,7 @@ export interface ExportedFile {
 export interface ExportWaits {
   readonly scanSeconds: number;
   readonly encodeSeconds: number;
-  /** Opening objects, waiting for the part before, and making objects whole and durable. */
+  /** Opening objects, waiting for parts before, and making objects whole and durable. */
   readonly uploadWaitSeconds: number;
 }
 
@@ -86,7 +88,7 @@ const VERSION_BYTES = 10;
 /** Most entries of one batch: offsets stay below 1 MiB. */
 const BATCH_ENTRIES = 64 * 1024;
 
-/** Scans, encodes and uploads the spans of one task: memory is one batch, two parts and the writer's block. */
+/** Scans, encodes and uploads the spans of one task: memory is one batch, one part and those in flight, and the writer's block. */
 export function exportTask(args: ExportTaskArgs, context: TaskContext): Promise<ExportTaskResult> {
   return measureStorage(async (ledger) => ({ ...(await exportSpans(args, context)), usage: ledger.usages() }));
 }
@@ -125,23 +127,14 @@ function userKeyAt(bytes: Uint8Array, offsets: Uint32Array, index: number): Uint
   return decodeEngineKey(bytes.slice(offsets[2 * index]!, offsets[2 * index + 1]!)).key;
 }
 
-function takePart(spare: Uint8Array[], bytes: number): Uint8Array {
-  const found = spare.findIndex((part) => part.length === bytes);
-  return found >= 0 ? spare.splice(found, 1)[0]! : new Uint8Array(bytes);
-}
-
 class Exporter {
   readonly #args: ExportTaskArgs;
   readonly #storage: ExternalStorage;
   readonly #context: TaskContext;
   readonly #files: ExportedFile[] = [];
-  /** Two parts: one is encoded into while the other is on its way. */
-  readonly #parts: Uint8Array[];
-  readonly #spareParts: Uint8Array[];
-  #part = 0;
+  /** One is encoded into while the others are on their way. */
+  readonly #parts: PartsInFlight;
   #partPos = 0;
-  /** The write in flight; settles always, its failure is thrown by whoever waits for it. */
-  #upload: Promise<{ readonly failure?: unknown }> = Promise.resolve({});
   #batch: Uint8Array;
   #offsets = new Uint32Array(2 * BATCH_ENTRIES + 1);
   #sst: NativeSstWriter | undefined;
@@ -160,8 +153,7 @@ class Exporter {
     this.#storage = storage;
     this.#context = context;
     this.#batch = new Uint8Array(args.batchBytes);
-    this.#spareParts = context.spare('parts');
-    this.#parts = [takePart(this.#spareParts, args.partBytes), takePart(this.#spareParts, args.partBytes)];
+    this.#parts = new PartsInFlight(args.partBytes, args.partsInFlight, context.spare('parts'));
   }
 
   result(): Omit<ExportTaskResult, 'usage'> {
@@ -221,14 +213,7 @@ class Exporter {
     while (from < count) {
       this.#sst ??= native.newSstWriter(this.#args.sst);
       const begin = performance.now();
-      const progress = this.#sst.write(
-        this.#batch,
-        this.#offsets,
-        count,
-        from,
-        this.#parts[this.#part]!,
-        this.#partPos,
-      );
+      const progress = this.#sst.write(this.#batch, this.#offsets, count, from, this.#parts.current, this.#partPos);
       this.#encodeSeconds += (performance.now() - begin) / 1000;
       from = progress.next;
       this.#partPos = progress.outPos;
@@ -237,19 +222,13 @@ class Exporter {
     }
   }
 
-  /** Hands the current part over and waits only for the part before it. */
+  /** Hands the current part over and waits only while too many are on their way. */
   async #sendPart(): Promise<void> {
     if (this.#partPos === 0) return;
     const { signal } = this.#context;
     this.#object ??= await this.#waiting(this.#storage.create(this.#nextName(), { signal }));
-    const part = this.#parts[this.#part]!.subarray(0, this.#partPos);
-    await this.#waiting(this.#uploaded());
-    this.#upload = this.#object.write(part).then(
-      () => ({}),
-      (failure: unknown) => ({ failure }),
-    );
+    await this.#waiting(this.#parts.send(this.#object, this.#partPos));
     this.#fileUploaded += this.#partPos;
-    this.#part = 1 - this.#part;
     this.#partPos = 0;
   }
 
@@ -261,11 +240,6 @@ class Exporter {
     } finally {
       this.#uploadWaitSeconds += (performance.now() - begin) / 1000;
     }
-  }
-
-  async #uploaded(): Promise<void> {
-    const settled = await this.#upload;
-    if ('failure' in settled) throw settled.failure;
   }
 
   #nextName(): string {
@@ -290,12 +264,12 @@ class Exporter {
     this.#fileStart = nextRow;
     if (sst === undefined || start === undefined) return;
     for (let done = false; !done; ) {
-      const progress = sst.finish(this.#parts[this.#part]!, this.#partPos);
+      const progress = sst.finish(this.#parts.current, this.#partPos);
       this.#partPos = progress.outPos;
       done = progress.done;
       await this.#sendPart();
     }
-    await this.#waiting(this.#uploaded());
+    await this.#waiting(this.#parts.arrived());
     const facts = sst.facts();
     const object = this.#object;
     invariant(
@@ -323,12 +297,13 @@ class Exporter {
 
   /** Ends the use of this exporter; no write is in flight. */
   giveBack(): void {
-    this.#spareParts.push(...this.#parts.splice(0));
+    this.#parts.giveBack();
   }
 
   /** Leaves nothing visible of the file in progress; files that are whole stay for the caller to remove. */
   async abort(): Promise<void> {
-    await this.#upload;
+    // The parts on their way fail of it.
     await this.#object?.abort();
+    await this.#parts.stopped();
   }
 }

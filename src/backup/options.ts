@@ -44,8 +44,13 @@ export interface BackupOptions {
   readonly blockBytes?: number;
   /** Size at which a file is ended, at the next row: larger makes fewer objects, smaller spreads a restore better. @defaultValue 128 MiB */
   readonly targetFileBytes?: number;
-  /** Unit of upload; two per worker are in memory. @defaultValue 8 MiB */
+  /** Unit of upload. A store may have a least size: S3 gathers parts below 5 MiB. @defaultValue 8 MiB */
   readonly partBytes?: number;
+  /**
+   * Parts of one file that are on their way at a time, where the store takes them side by side (s3, azure-blob). Each worker has two
+   * files in progress: workers × 2 × (partsInFlight + 1) × partBytes is the most memory that parts take. @defaultValue 4
+   */
+  readonly partsInFlight?: number;
   /** Unit of scanning and encoding; one per worker is in memory and should fit the second-level cache. @defaultValue 1 MiB */
   readonly batchBytes?: number;
   /** Version that the manifest names: the active version of the cluster that is to restore it. @defaultValue 23.1 */
@@ -60,6 +65,7 @@ export interface BackupOptions {
 export interface ResolvedBackupOptions {
   readonly sst: NativeSstOptions;
   readonly partBytes: number;
+  readonly partsInFlight: number;
   readonly batchBytes: number;
   readonly taskBytes: number;
   readonly clusterVersion: ClusterVersion;
@@ -73,6 +79,7 @@ const LIMITS = {
   blockBytes: [1 * KiB, 1 * MiB],
   targetFileBytes: [64 * KiB, 4096 * MiB],
   partBytes: [64 * KiB, 256 * MiB],
+  partsInFlight: [1, 64],
   batchBytes: [16 * KiB, 64 * MiB],
 } as const;
 
@@ -120,6 +127,7 @@ export function resolveBackupOptions(options: BackupOptions): ResolvedBackupOpti
       clearValueChecksums: false,
     },
     partBytes: bounded('partBytes', options.partBytes ?? 8 * MiB),
+    partsInFlight: bounded('partsInFlight', options.partsInFlight ?? 4),
     batchBytes: bounded('batchBytes', options.batchBytes ?? MiB),
     taskBytes: targetFileBytes,
     clusterVersion: parseClusterVersion(options.clusterVersion ?? '23.1'),

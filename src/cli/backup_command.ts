@@ -31,6 +31,8 @@ import { renderResult } from './render.js';
 import { printNotices } from './statement_runner.js';
 import { type StorageOptions, storageSettings, withStorage } from './storage_options.js';
 
+const MIB = 1024 * 1024;
+
 interface TargetOptions {
   readonly database?: readonly string[];
   readonly table?: readonly string[];
@@ -49,6 +51,8 @@ interface BackupCommandOptions extends OperationOptions {
   readonly revisionHistory?: true;
   readonly compression?: Compression;
   readonly clusterVersion?: string;
+  readonly partMib?: number;
+  readonly partsInFlight?: number;
 }
 
 interface RestoreCommandOptions extends OperationOptions {
@@ -85,6 +89,12 @@ export function addBackupCommand(program: Command, context: Context): void {
     .option('--append-to <subdirectory>', 'add an incremental backup to a chain: LATEST, or the directory of its full')
     .option('--revision-history', 'keep every version, so that a restore can go to any instant')
     .option('--cluster-version <version>', 'version of CockroachDB that is to restore it (default: 23.1)')
+    .option('--part-mib <n>', 'MiB of each part that a file is uploaded in (default: 8)', wholeNumber(1))
+    .option(
+      '--parts-in-flight <n>',
+      'parts of a file on their way at a time, to s3 and azure-blob (default: 4)',
+      wholeNumber(1),
+    )
     .action((uris: string[], options: BackupCommandOptions) => runBackup(context, uris, options));
   withExamples(
     withOperation(command),
@@ -151,6 +161,8 @@ async function runBackup(context: Context, uris: readonly string[], options: Bac
     ...(options.workers === undefined ? {} : { workers: options.workers }),
     ...(options.compression === undefined ? {} : { compression: options.compression }),
     ...(options.clusterVersion === undefined ? {} : { clusterVersion: options.clusterVersion }),
+    ...(options.partMib === undefined ? {} : { partBytes: options.partMib * MIB }),
+    ...(options.partsInFlight === undefined ? {} : { partsInFlight: options.partsInFlight }),
   });
 }
 

@@ -30,6 +30,29 @@ export const WRITERS: readonly StorageCheck[] = [
     },
   },
   {
+    name: 'takes parts side by side where it says that it does',
+    async run({ storage, reopen }) {
+      const writer = await storage.create('side/by/side.sst');
+      const sizes = [6 * MIB, 5 * MIB, 1000, 5 * MIB, 7 * MIB, 17];
+      const parts = sizes.map((bytes, index) => pattern(bytes, 20 + index));
+      const writes = parts.map((part, index) => () => writer.write(part, { index }));
+      if (writer.parallelParts === true) await Promise.all(writes.map((write) => write()));
+      else for (const write of writes) await write();
+      for (const part of parts) part.fill(0);
+      const total = sizes.reduce((sum, bytes) => sum + bytes, 0);
+      await writer.finish(total);
+      const other = await reopen();
+      const { bytes } = await other.read('side/by/side.sst');
+      same(bytes.length, total, 'size');
+      let at = 0;
+      for (const [index, size] of sizes.entries()) {
+        sameBytes(bytes.subarray(at, at + size), pattern(size, 20 + index), `part ${index}`);
+        at += size;
+      }
+      await other.close();
+    },
+  },
+  {
     name: 'finishes an object without parts',
     async run({ storage }) {
       const writer = await storage.create('none');

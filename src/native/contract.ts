@@ -345,6 +345,8 @@ export interface NativeMemoryObjects {
 /** Kernels measured as ceilings by the benches, and checks used by tests. */
 export interface NativeKernels {
   crc32c(bytes: Uint8Array, seed: number): number;
+  /** CRC-32C of what has CRC-32C `first`, followed by `secondBytes` bytes of CRC-32C `second`. */
+  crc32cCombine(first: number, second: number, secondBytes: number): number;
   crc32Ieee(bytes: Uint8Array): number;
   /**
    * Compresses `input` in blocks of `blockBytes` into scratch, CRCs each and copies it once; returns compressed bytes. The

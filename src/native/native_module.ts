@@ -132,6 +132,7 @@ export const native: NativeModule = {
   memoryDelete: guarded(raw.memoryDelete),
   memoryList: guarded(raw.memoryList),
   crc32c: guarded(raw.crc32c),
+  crc32cCombine: guarded(raw.crc32cCombine),
   crc32Ieee: guarded(raw.crc32Ieee),
   codecCeiling: guarded(raw.codecCeiling),
   newSstWriter: guarded((options) => guardWriter(raw.newSstWriter(options))),

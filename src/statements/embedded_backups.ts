@@ -35,6 +35,8 @@ export interface BackupSettings {
   /** What locations need at this moment. */
   readonly storage: () => StorageSettings;
   readonly workers?: number;
+  readonly partBytes?: number;
+  readonly partsInFlight?: number;
   readonly compression?: Compression;
   readonly clusterVersion?: string;
 }

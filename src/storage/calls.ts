@@ -10,6 +10,7 @@ import type {
   ReadResult,
   WriteOptions,
 } from './contract.js';
+import { LayeredWriter } from './layered_writer.js';
 import { compareNames } from './names.js';
 
 /** Operations of the contract; each part of a part-wise write is one, and each page of a listing. */
@@ -93,17 +94,9 @@ class LayeredStorage implements ExternalStorage {
     const writer = await this.#call('create', name, signal, async () =>
       nothingBut(await this.#inner.create(name, { ...options, writeId: newWriteId() })),
     );
-    return {
-      write: (part) =>
-        this.#call('part', name, signal, async (own) => nothingBut(await writer.write(part, signalOf(own))), {
-          sentBytes: part.length,
-        }),
-      finish: (expectedBytes) =>
-        this.#call('finish', name, signal, async (own) =>
-          nothingBut(await writer.finish(expectedBytes, signalOf(own))),
-        ),
-      abort: () => writer.abort(),
-    };
+    return new LayeredWriter(writer, signal, (operation, stop, work, sentBytes) =>
+      this.#call(operation, name, stop, async (own) => nothingBut(await work(own)), { sentBytes }),
+    );
   }
 
   async *list(prefix: string, options: ListOptions = {}): AsyncIterable<ListedObject> {

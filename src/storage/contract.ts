@@ -40,14 +40,28 @@ export interface ListOptions extends CallOptions {
   readonly after?: string;
 }
 
+export interface PartOptions extends CallOptions {
+  /**
+   * Place of the part among the object's, from 0: the same when a call is made again, ascending by one otherwise. Default: behind the
+   * parts that were written. openStorage's wrapper gives it.
+   */
+  readonly index?: number;
+}
+
 /**
  * A multi-part write. It ends in exactly one of finish or abort. Nothing is visible before finish has resolved; after
- * it the object is whole and durable. Calls do not overlap: await each write before the next. A call that failed with
- * `retry: 'backoff'` may be made again with the same arguments; after any other failure only abort follows.
+ * it the object is whole and durable. Calls do not overlap: await each write before the next, unless `parallelParts` says
+ * otherwise. A call that failed with `retry: 'backoff'` may be made again with the same arguments; after any other failure only
+ * abort follows.
  */
 export interface ObjectWriter {
+  /**
+   * True when calls of `write` may overlap, each with its `index`. They begin in the order of the parts; all have settled
+   * before finish or abort is called, which openStorage's wrapper sees to for abort.
+   */
+  readonly parallelParts?: boolean;
   /** Appends a part; the writer is done with `part` when the promise settles, so the caller may reuse the memory. */
-  write(part: Uint8Array, options?: CallOptions): Promise<void>;
+  write(part: Uint8Array, options?: PartOptions): Promise<void>;
   /** Makes the object visible. `expectedBytes` is what the caller wrote in sum; a difference aborts with SV_STORAGE_IO. */
   finish(expectedBytes: number, options?: CallOptions): Promise<void>;
   /** Best effort, never throws; nothing stays visible. */

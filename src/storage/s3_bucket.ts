@@ -86,7 +86,7 @@ export class S3Bucket {
             Bucket: this.name,
             Key: key,
             Body: bytes,
-            ...this.checksumOf(bytes),
+            ...this.checksumFields(this.crcOf(bytes)),
             ...this.keptAs(options.writeId),
             ...(options.ifAbsent === true ? { IfNoneMatch: '*' } : {}),
           }),
@@ -99,10 +99,14 @@ export class S3Bucket {
     }
   }
 
-  /** The checksum fields of a body. */
-  checksumOf(bytes: Uint8Array): { readonly ChecksumAlgorithm?: 'CRC32C'; readonly ChecksumCRC32C?: string } {
-    if (this.policy.skipChecksum) return {};
-    return { ChecksumAlgorithm: 'CRC32C', ChecksumCRC32C: crcText(native.crc32c(bytes, 0)) };
+  /** The CRC-32C of a body; 0 for stores that know none. */
+  crcOf(bytes: Uint8Array): number {
+    return this.policy.skipChecksum ? 0 : native.crc32c(bytes, 0);
+  }
+
+  /** The checksum fields of a body with this CRC-32C. */
+  checksumFields(crc: number): { readonly ChecksumAlgorithm?: 'CRC32C'; readonly ChecksumCRC32C?: string } {
+    return this.policy.skipChecksum ? {} : { ChecksumAlgorithm: 'CRC32C', ChecksumCRC32C: crcText(crc) };
   }
 
   /** How a new object is kept: storage class, encryption, whose it is. */

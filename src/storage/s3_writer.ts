@@ -1,7 +1,7 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
 import { hasCode, invariant, isSpanvaultError, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { native } from '../native/index.js';
-import type { CallOptions, ObjectWriter, WriteOptions } from './contract.js';
+import type { CallOptions, ObjectWriter, PartOptions, WriteOptions } from './contract.js';
 import { crcText } from './crc32c.js';
 import { optionsOf, type S3Bucket } from './s3_bucket.js';
 
@@ -9,24 +9,47 @@ import { optionsOf, type S3Bucket } from './s3_bucket.js';
 const PART_BYTES_MIN = 5 * 1024 * 1024;
 /** The store takes no more parts. */
 const PARTS_MAX = 10_000;
+/** Place of the part that finish makes of what is left. */
+const LAST = Number.POSITIVE_INFINITY;
+
+/** A part in its place in the object. */
+interface Part {
+  readonly number: number;
+  readonly length: number;
+  readonly crc: number;
+  /** The store's word that it has it. */
+  etag: string | undefined;
+}
+
+/** A part that the store does not have yet. */
+interface Unsent {
+  readonly part: Part;
+  /** The caller's memory, or smaller parts gathered. */
+  readonly bytes: Uint8Array;
+}
 
 /**
- * Writes an object part by part. Parts of 5 MiB and more go out of the caller's memory; smaller ones are gathered, and an object that
- * stays below that is one PutObject. Every part and the whole are sent with their CRC-32C. A failed call changes nothing, so it
- * can be made again. Memory beyond the caller's part: below 5 MiB, and one part where small ones came before it.
+ * Writes an object part by part, several at a time where its caller likes. Parts of 5 MiB and more go out of the caller's memory; smaller
+ * ones are gathered, and an object that stays below that is one PutObject. Every part and the whole are sent with their CRC-32C.
+ * A failed call changes nothing, so it can be made again. Memory beyond the caller's parts: below 5 MiB, and one part for each on
+ * its way that small ones came before.
  */
 export class S3Writer implements ObjectWriter {
+  readonly parallelParts = true;
   readonly #bucket: S3Bucket;
   readonly #key: string;
   readonly #what: string;
   readonly #options: WriteOptions;
-  readonly #parts: CompletedPart[] = [];
+  /** In the order of their numbers. */
+  readonly #parts: Part[] = [];
+  /** By the index of the call that placed it, until that has succeeded. */
+  readonly #unsent = new Map<number, Unsent>();
   #upload: string | undefined;
+  /** The request under way that begins the upload. */
+  #beginning: Promise<string> | undefined;
   /** Bytes too few for a part. */
   #pending: Uint8Array = new Uint8Array(0);
-  /** Length and CRC-32C of the parts that the store has. */
-  #sent = 0;
-  #crc = 0;
+  #calls = 0;
   #ended = false;
 
   constructor(bucket: S3Bucket, key: string, what: string, options: WriteOptions) {
@@ -36,23 +59,22 @@ export class S3Writer implements ObjectWriter {
     this.#options = options;
   }
 
-  async write(part: Uint8Array, options: CallOptions = {}): Promise<void> {
+  async write(bytes: Uint8Array, options: PartOptions = {}): Promise<void> {
     invariant(!this.#ended, `${this.#what}: a part came after finish or abort`);
     const signal = options.signal ?? this.#options.signal;
     throwIfAborted(signal);
-    const gathered = this.#pending.length === 0 ? part : Buffer.concat([this.#pending, part]);
-    if (gathered.length < PART_BYTES_MIN) {
-      this.#pending = gathered === part ? Uint8Array.from(part) : gathered;
-      return;
-    }
-    await this.#send(gathered, signal);
+    const index = options.index ?? this.#calls;
+    const unsent = this.#unsent.get(index) ?? this.#place(index, bytes);
+    if (unsent !== undefined) await this.#send(unsent, signal);
+    this.#unsent.delete(index);
+    this.#calls++;
   }
 
   async finish(expectedBytes: number, options: CallOptions = {}): Promise<void> {
     invariant(!this.#ended, `${this.#what}: finished or aborted twice`);
     const signal = options.signal ?? this.#options.signal;
     throwIfAborted(signal);
-    const written = this.#sent + this.#pending.length;
+    const written = this.#parts.reduce((sum, { length }) => sum + length, this.#pending.length);
     if (written !== expectedBytes) {
       await this.abort();
       throw new SpanvaultError(
@@ -60,11 +82,13 @@ export class S3Writer implements ObjectWriter {
         `${this.#what} failed: ${expectedBytes} bytes were expected and ${written} written`,
       );
     }
-    if (this.#upload === undefined) {
+    if (this.#parts.length === 0) {
       const own = signal === undefined ? {} : { signal };
       await this.#bucket.put(this.#key, this.#pending, this.#what, { ...this.#options, ...own });
     } else {
-      if (this.#pending.length > 0) await this.#send(this.#pending, signal);
+      if (this.#pending.length > 0 || this.#unsent.has(LAST))
+        await this.write(this.#pending, { ...options, index: LAST });
+      invariant(this.#unsent.size === 0 && this.#upload !== undefined, `${this.#what}: finish came before its parts`);
       await this.#complete(this.#upload, signal);
     }
     this.#ended = true;
@@ -80,11 +104,25 @@ export class S3Writer implements ObjectWriter {
     await Promise.allSettled([abortUpload(this.#bucket, this.#key, upload, this.#what)]);
   }
 
-  async #send(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  /** Gives bytes their place, behind those before them; undefined while they are too few for a part. */
+  #place(index: number, bytes: Uint8Array): Unsent | undefined {
+    const gathered = index === LAST || this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
+    if (gathered.length < PART_BYTES_MIN && index !== LAST) {
+      this.#pending = gathered === bytes ? Uint8Array.from(bytes) : gathered;
+      return undefined;
+    }
     const number = this.#parts.length + 1;
     if (number > PARTS_MAX)
       throw new SpanvaultError('SV_LIMIT', `${this.#what} failed: an object has at most ${PARTS_MAX} parts`);
-    const checksum = this.#bucket.checksumOf(bytes);
+    const part: Part = { number, length: gathered.length, crc: this.#bucket.crcOf(gathered), etag: undefined };
+    const unsent: Unsent = { part, bytes: gathered };
+    this.#pending = new Uint8Array(0);
+    this.#parts.push(part);
+    this.#unsent.set(index, unsent);
+    return unsent;
+  }
+
+  async #send({ part, bytes }: Unsent, signal: AbortSignal | undefined): Promise<void> {
     const upload = await this.#begun(signal);
     const answer = await this.#bucket.request('UploadPart', this.#what, signal, ({ sdk, client }) =>
       client.send(
@@ -92,26 +130,33 @@ export class S3Writer implements ObjectWriter {
           Bucket: this.#bucket.name,
           Key: this.#key,
           UploadId: upload,
-          PartNumber: number,
+          PartNumber: part.number,
           Body: bytes,
-          ...checksum,
+          ...this.#bucket.checksumFields(part.crc),
         }),
         optionsOf(signal),
       ),
     );
-    const { ChecksumCRC32C } = checksum;
-    this.#parts.push({
-      PartNumber: number,
-      ETag: answer.ETag,
-      ...(ChecksumCRC32C === undefined ? {} : { ChecksumCRC32C }),
-    });
-    if (ChecksumCRC32C !== undefined) this.#crc = native.crc32c(bytes, this.#crc);
-    this.#sent += bytes.length;
-    this.#pending = new Uint8Array(0);
+    part.etag = answer.ETag;
   }
 
+  /** The upload's id. The first part begins the upload; others wait for it, and take its place where it failed. */
   async #begun(signal: AbortSignal | undefined): Promise<string> {
-    if (this.#upload !== undefined) return this.#upload;
+    while (this.#upload === undefined) {
+      throwIfAborted(signal);
+      if (this.#beginning === undefined) {
+        this.#beginning = this.#begin(signal);
+        try {
+          this.#upload = await this.#beginning;
+        } finally {
+          this.#beginning = undefined;
+        }
+      } else await Promise.allSettled([this.#beginning]);
+    }
+    return this.#upload;
+  }
+
+  async #begin(signal: AbortSignal | undefined): Promise<string> {
     const answer = await this.#bucket.request('CreateMultipartUpload', this.#what, signal, ({ sdk, client }) =>
       client.send(
         new sdk.CreateMultipartUploadCommand({
@@ -125,12 +170,21 @@ export class S3Writer implements ObjectWriter {
         optionsOf(signal),
       ),
     );
-    this.#upload = answer.UploadId;
-    invariant(this.#upload !== undefined, `${this.#what}: the store began an upload without an id`);
-    return this.#upload;
+    invariant(answer.UploadId !== undefined, `${this.#what}: the store began an upload without an id`);
+    return answer.UploadId;
+  }
+
+  /** CRC-32C of the whole object. */
+  #wholeCrc(): number {
+    return this.#parts.reduce((crc, part) => native.crc32cCombine(crc, part.crc, part.length), 0);
   }
 
   async #complete(upload: string, signal: AbortSignal | undefined): Promise<void> {
+    const bytes = this.#parts.reduce((sum, { length }) => sum + length, 0);
+    const parts: CompletedPart[] = this.#parts.map(({ number, etag, crc }) => {
+      const { ChecksumCRC32C } = this.#bucket.checksumFields(crc);
+      return { PartNumber: number, ETag: etag, ...(ChecksumCRC32C === undefined ? {} : { ChecksumCRC32C }) };
+    });
     try {
       await this.#bucket.request('CompleteMultipartUpload', this.#what, signal, ({ sdk, client }) =>
         client.send(
@@ -138,11 +192,11 @@ export class S3Writer implements ObjectWriter {
             Bucket: this.#bucket.name,
             Key: this.#key,
             UploadId: upload,
-            MultipartUpload: { Parts: this.#parts },
-            MpuObjectSize: this.#sent,
+            MultipartUpload: { Parts: parts },
+            MpuObjectSize: bytes,
             ...(this.#bucket.policy.skipChecksum
               ? {}
-              : { ChecksumCRC32C: crcText(this.#crc), ChecksumType: 'FULL_OBJECT' as const }),
+              : { ChecksumCRC32C: crcText(this.#wholeCrc()), ChecksumType: 'FULL_OBJECT' as const }),
             ...(this.#options.ifAbsent === true ? { IfNoneMatch: '*' } : {}),
           }),
           optionsOf(signal),
@@ -152,7 +206,7 @@ export class S3Writer implements ObjectWriter {
       // An earlier try may have done it, its answer lost: then the upload is gone, or the object that must be new is ours.
       const gone = isSpanvaultError(error) && /NoSuchUpload/.test(String(error.details.reason));
       if (!gone && !hasCode(error, 'SV_STORAGE_EXISTS')) throw error;
-      if (!(await this.#bucket.isOurs(this.#key, this.#sent, this.#options.writeId, this.#what, signal))) throw error;
+      if (!(await this.#bucket.isOurs(this.#key, bytes, this.#options.writeId, this.#what, signal))) throw error;
     }
   }
 }

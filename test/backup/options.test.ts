@@ -19,7 +19,7 @@ const refusal = (options: Partial<BackupOptions>): string => {
 
 describe('options of a backup', () => {
   it('have defaults', () => {
-    const { sst, partBytes, batchBytes, taskBytes, clusterVersion } = resolveBackupOptions(BASE);
+    const { sst, partBytes, partsInFlight, batchBytes, taskBytes, clusterVersion } = resolveBackupOptions(BASE);
     expect(sst).toEqual({
       compression: 'snappy',
       level: 1,
@@ -29,7 +29,7 @@ describe('options of a backup', () => {
       rowBoundary: 'key',
       clearValueChecksums: false,
     });
-    expect([partBytes, batchBytes, taskBytes]).toEqual([8388608, 1048576, 134217728]);
+    expect([partBytes, partsInFlight, batchBytes, taskBytes]).toEqual([8388608, 4, 1048576, 134217728]);
     expect(clusterVersion).toEqual({ major: 23, minor: 1, patch: 0, internal: 0 });
   });
 
@@ -44,6 +44,8 @@ describe('options of a backup', () => {
       'SV_USAGE: targetFileBytes 65535 is not a whole number from 65536 to 4294967296',
     );
     expect(refusal({ partBytes: Number.NaN })).toContain('partBytes NaN');
+    expect(refusal({ partsInFlight: 0 })).toBe('SV_USAGE: partsInFlight 0 is not a whole number from 1 to 64');
+    expect(refusal({ partsInFlight: 65 })).toContain('partsInFlight 65');
     expect(refusal({ batchBytes: 16384.5 })).toContain('batchBytes 16384.5');
     for (const workers of [-1, 1.5, 257]) {
       expect(refusal({ workers })).toBe(`SV_USAGE: workers ${workers} is not a whole number from 0 to 256`);

@@ -51,6 +51,8 @@ describe('kernels', () => {
     expect(native.crc32c(check, 0)).toBe(0xe3069283);
     expect(native.crc32c(check.subarray(4), native.crc32c(check.subarray(0, 4), 0))).toBe(0xe3069283);
     expect(native.crc32c(new Uint8Array(), 0)).toBe(0);
+    const [head, tail] = [check.subarray(0, 4), check.subarray(4)];
+    expect(native.crc32cCombine(native.crc32c(head, 0), native.crc32c(tail, 0), tail.length)).toBe(0xe3069283);
   });
 
   it('give the compressed size of a ceiling', () => {

@@ -6,13 +6,23 @@ use spanvault_core::checksum;
 use spanvault_core::codec::{self, Compression};
 
 use crate::faults::{Result, thrown};
-use crate::numbers::{size, small};
+use crate::numbers::{size, small, whole};
 use crate::packed::disjoint;
 
 /// CRC-32C of `bytes` after bytes whose CRC-32C is `seed` (0 = none).
 #[napi(js_name = "crc32c", catch_unwind)]
 pub fn crc32c(bytes: &[u8], seed: f64) -> Result<u32> {
     Ok(checksum::crc32c_append(small(seed, "seed").map_err(thrown)?, bytes))
+}
+
+/// CRC-32C of what has CRC-32C `first`, followed by `second_bytes` bytes of CRC-32C `second`.
+#[napi(js_name = "crc32cCombine", catch_unwind)]
+pub fn crc32c_combine(first: f64, second: f64, second_bytes: f64) -> Result<u32> {
+    let combine = || {
+        let bytes = whole(second_bytes, "length")?;
+        Ok(checksum::crc32c_combine(small(first, "first CRC")?, small(second, "second CRC")?, bytes))
+    };
+    combine().map_err(thrown)
 }
 
 /// CRC-32 IEEE of `bytes`.

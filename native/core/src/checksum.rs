@@ -18,6 +18,11 @@ pub fn crc32c_append(before: u32, bytes: &[u8]) -> u32 {
     append(CrcAlgorithm::Crc32Iscsi, before, bytes)
 }
 
+/// CRC-32C of what has CRC `first`, followed by `second_bytes` bytes of CRC `second`: nothing is read again.
+pub fn crc32c_combine(first: u32, second: u32, second_bytes: u64) -> u32 {
+    crc_fast::checksum_combine(CrcAlgorithm::Crc32Iscsi, u64::from(first), u64::from(second), second_bytes) as u32
+}
+
 /// CRC-32 IEEE (zlib's polynomial) of `bytes`.
 #[inline]
 pub fn crc32_ieee(bytes: &[u8]) -> u32 {
@@ -90,6 +95,7 @@ mod tests {
             prop_assert_eq!(crc32c(&bytes), slow(0x82f6_3b78, &bytes));
             prop_assert_eq!(crc32_ieee(&bytes), slow(0xedb8_8320, &bytes));
             prop_assert_eq!(crc32c_append(crc32c_append(0, head), tail), crc32c(&bytes));
+            prop_assert_eq!(crc32c_combine(crc32c(head), crc32c(tail), tail.len() as u64), crc32c(&bytes));
             prop_assert_eq!(crc32_ieee_append(crc32_ieee_append(0, head), tail), crc32_ieee(&bytes));
         }
 

@@ -1,4 +1,4 @@
-import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { TestServer } from './process.js';
 
 /**
@@ -13,19 +13,23 @@ export type Mishap =
   | 'damage answer'
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string };
 
-/** A server between client and server; `plan` says of each request, before its body, what happens to it. */
+/** A server between client and server; `plan` says of each request, before its body, what happens to it, and when. */
 export async function startRelay(
   target: string,
   plan: (request: {
     readonly method: string;
     readonly url: string;
     readonly headers: IncomingMessage['headers'];
-  }) => Mishap,
+  }) => Mishap | Promise<Mishap>,
 ): Promise<TestServer> {
   const to = new URL(target);
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
+    // The client has gone.
+    handle(request, response).catch(() => response.destroy());
+  });
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { method = 'GET', url = '/', headers } = request;
-    const mishap = plan({ method, url, headers });
+    const mishap = await plan({ method, url, headers });
     const body = await wholeBody(request);
     if (mishap === 'lose request') return void response.destroy();
     if (typeof mishap === 'object') return void response.writeHead(mishap.status, mishap.headers).end(mishap.body);
@@ -38,7 +42,7 @@ export async function startRelay(
     });
     forward.on('error', () => response.destroy());
     forward.end(body);
-  });
+  };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
