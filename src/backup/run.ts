@@ -190,11 +190,12 @@ async function abandon(target: BackupTarget, failure: unknown): Promise<void> {
   const left = await abandonBackup(target);
   if (left === 0 || !isSpanvaultError(failure)) return;
   const display = openStorage(target.defaultStore).display;
+  const stays = `${left} objects of the failed backup could not be erased below ${display}; no manifest names them`;
   throw new SpanvaultError(failure.code, failure.message, {
     cause: failure,
     retry: failure.retry,
     details: { ...failure.details, objectsLeft: left },
-    hint: `${left} objects of the failed backup could not be erased below ${display}; no manifest names them`,
+    hint: failure.hint === undefined ? stays : `${failure.hint}; ${stays}`,
   });
 }
 

@@ -64,6 +64,8 @@ export class GsClient {
   readonly #services: GsServices;
   #source: Promise<TokenSource> | undefined;
   #roleToken: Token | undefined;
+  /** What the last request that succeeded was signed in with. */
+  #accepted: string | undefined;
 
   constructor(account: GsAccount, services: GsServices) {
     this.#assumeRoles = account.assumeRoles;
@@ -80,29 +82,49 @@ export class GsClient {
     try {
       // The address of a session is a permission by itself.
       const session = path.startsWith('http');
-      const authorization = session ? {} : await this.#authorization(signal);
+      const authorization = session ? undefined : await this.#authorization(signal);
       const answer = await exchange({
         ...rest,
         method,
         url: new URL(session ? path : `${this.#services.storage}${path}`),
         // Objects come as they are stored, also when they are stored compressed.
-        headers: { 'accept-encoding': 'gzip', ...authorization, ...rest.headers },
+        headers: {
+          'accept-encoding': 'gzip',
+          ...(authorization === undefined ? {} : { authorization }),
+          ...rest.headers,
+        },
         ...(signal === undefined ? {} : { signal }),
       });
-      if ((answer.status >= 200 && answer.status <= 299) || expected.includes(answer.status)) return answer;
-      throw remoteFault(gsFailure(answer), what);
+      if ((answer.status >= 200 && answer.status <= 299) || expected.includes(answer.status)) {
+        if (authorization !== undefined) this.#accepted = authorization;
+        return answer;
+      }
+      if (answer.status !== 401 || authorization === undefined || authorization !== this.#accepted)
+        throw remoteFault(gsFailure(answer), what);
+      if (await this.#renew(authorization, signal))
+        throw remoteFault({ kind: 'transient', reason: 'the credentials had expired' }, what);
+      throw remoteFault({ ...gsFailure(answer), expired: true }, what);
     } catch (error) {
       throw thrownFault(error, what, signal, tokenFailure);
     }
   }
 
-  async #authorization(signal: AbortSignal | undefined): Promise<Record<string, string>> {
+  async #authorization(signal: AbortSignal | undefined): Promise<string | undefined> {
     const { signIn } = this.#services;
-    if (signIn === undefined) return {};
-    if (this.#assumeRoles.length === 0) return { authorization: `Bearer ${await this.#ownToken(signIn)}` };
+    if (signIn === undefined) return undefined;
+    if (this.#assumeRoles.length === 0) return `Bearer ${await this.#ownToken(signIn)}`;
     if (this.#roleToken === undefined || this.#roleToken.ends - RENEW_MS < Date.now())
       this.#roleToken = await this.#assume(await this.#ownToken(signIn), signal);
-    return { authorization: `Bearer ${this.#roleToken.text}` };
+    return `Bearer ${this.#roleToken.text}`;
+  }
+
+  /** Signs in anew after a token that was accepted before is refused; false when the same one comes again. */
+  async #renew(refused: string, signal: AbortSignal | undefined): Promise<boolean> {
+    // Of several calls that were refused only the first one renews.
+    if ((await this.#authorization(signal)) !== refused) return true;
+    this.#roleToken = undefined;
+    this.#source = undefined;
+    return (await this.#authorization(signal)) !== refused;
   }
 
   async #ownToken(signIn: () => Promise<TokenSource>): Promise<string> {

@@ -14,6 +14,8 @@ export interface RemoteFailure {
   readonly status?: number;
   /** What the store asked to wait before the next try. */
   readonly retryAfterSeconds?: number;
+  /** The credentials were good once. */
+  readonly expired?: boolean;
 }
 
 const CODES: Readonly<Record<FailureKind, FaultCode>> = {
@@ -63,7 +65,7 @@ export function connectionFailure(error: unknown): RemoteFailure | undefined {
  * error is not kept as the cause, for it carries the request with its credentials.
  */
 export function remoteFault(failure: RemoteFailure, what: string): SpanvaultError {
-  const { kind, reason, status, retryAfterSeconds } = failure;
+  const { kind, reason, status, retryAfterSeconds, expired } = failure;
   const passes = kind === 'transient' || kind === 'throttled';
   const problem = kind === 'missing' ? 'it does not exist' : kind === 'exists' ? 'it exists already' : reason;
   return new SpanvaultError(CODES[kind], `${what} failed: ${problem}`, {
@@ -73,7 +75,9 @@ export function remoteFault(failure: RemoteFailure, what: string): SpanvaultErro
       reason,
       ...(status === undefined ? {} : { status }),
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+      ...(expired === true ? { expired } : {}),
     },
+    ...(expired === true && !passes ? { hint: 'nothing gives newer credentials: pass new ones and run it again' } : {}),
   });
 }
 

@@ -1,9 +1,9 @@
-import { hasCode, throwIfAborted } from '../fault/index.js';
+import { hasCode, type SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { native } from '../native/index.js';
 import { crcText } from './crc32c.js';
 import { remoteFault } from './remote_faults.js';
 import type { S3Connection, S3Session } from './s3_client.js';
-import { isExpired, s3Fault } from './s3_faults.js';
+import { s3Fault } from './s3_faults.js';
 import type { S3ObjectPolicy } from './s3_location.js';
 
 /** Metadata that tells whose write an object is. */
@@ -43,12 +43,20 @@ export class S3Bucket {
       this.#count(kind);
       return await send(session);
     } catch (error) {
-      if (session !== undefined && isExpired(error) && this.#connection.renewable) {
-        await this.#connection.renew(session);
-        throw remoteFault({ kind: 'transient', reason: 'the credentials had expired' }, what);
-      }
-      throw s3Fault(error, what, signal);
+      const fault = s3Fault(error, what, signal);
+      if (session === undefined || fault.details.expired !== true) throw fault;
+      throw (await this.#renewed(session, what)) ?? fault;
     }
+  }
+
+  /** The fault of a call that is to be made again with new credentials; undefined when there are none. */
+  async #renewed(session: S3Session, what: string): Promise<SpanvaultError | undefined> {
+    try {
+      if (!(await this.#connection.renew(session))) return undefined;
+    } catch (error) {
+      return s3Fault(error, what);
+    }
+    return remoteFault({ kind: 'transient', reason: 'the credentials had expired' }, what);
   }
 
   /** @throws SpanvaultError SV_STORAGE_NOT_FOUND */

@@ -3,6 +3,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { RuntimeConfigAwsCredentialIdentityProvider } from '@aws-sdk/types';
 import { loadPackage } from './packages.js';
+import { s3Fault } from './s3_faults.js';
 import type { S3Access } from './s3_location.js';
 
 type S3Module = typeof import('@aws-sdk/client-s3');
@@ -27,14 +28,10 @@ export interface S3Session {
 export class S3Connection {
   readonly #access: S3Access;
   #session: Promise<S3Session> | undefined;
+  #renewal: Promise<boolean> | undefined;
 
   constructor(access: S3Access) {
     this.#access = access;
-  }
-
-  /** True when the credentials are fetched, so that new ones can be had. */
-  get renewable(): boolean {
-    return this.#access.keys === undefined || this.#access.roles.length > 0;
   }
 
   /** The session, made and its library loaded by the first call. */
@@ -43,11 +40,39 @@ export class S3Connection {
     return this.#session;
   }
 
-  /** Makes the next call fetch credentials anew; calls under way are not disturbed. `stale` is the session that was refused. */
-  async renew(stale: S3Session): Promise<void> {
+  /**
+   * Fetches credentials anew for the calls to come; those under way are not disturbed. `stale` is the session that was refused.
+   * @returns false when what the environment, the file or the role gives is what was refused
+   * @throws what the one who gives them answers
+   */
+  async renew(stale: S3Session): Promise<boolean> {
+    if (!this.#renewable) return false;
     // Of several calls that were refused only the first one renews.
-    if ((await this.#session) === stale) this.#session = undefined;
+    if (this.#session !== undefined && (await this.#session) !== stale) return true;
+    this.#renewal ??= this.#replace(stale).finally(() => {
+      this.#renewal = undefined;
+    });
+    return await this.#renewal;
   }
+
+  async #replace(stale: S3Session): Promise<boolean> {
+    const fresh = await openSession(this.#access);
+    const [was, now] = [await keyOf(stale).catch(() => undefined), await keyOf(fresh)];
+    if (was === now) return false;
+    this.#session = Promise.resolve(fresh);
+    return true;
+  }
+
+  /** True when the credentials are fetched, so that new ones can be had. */
+  get #renewable(): boolean {
+    return this.#access.keys === undefined || this.#access.roles.length > 0;
+  }
+}
+
+/** What tells one set of credentials from the next. */
+async function keyOf({ client }: S3Session): Promise<string> {
+  const { accessKeyId, sessionToken } = await client.config.credentials();
+  return JSON.stringify([accessKeyId, sessionToken]);
 }
 
 const connections = new Map<string, S3Connection>();
@@ -87,7 +112,7 @@ async function openSession(access: S3Access): Promise<S3Session> {
     forcePathStyle: access.pathStyle,
     ...(access.endpoint === undefined ? { followRegionRedirects: true } : { endpoint: access.endpoint }),
     ...(region === undefined ? { region: environmentRegion } : { region }),
-    ...(credentials === undefined ? {} : { credentials }),
+    credentials,
   });
   return { sdk, client };
 }
@@ -97,29 +122,38 @@ async function environmentRegion(): Promise<string> {
   return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || DEFAULT_REGION;
 }
 
-/** Credentials of the URI, or assumed through it; undefined: the client's own chain of environment, profile and machine. */
-async function credentialsOf({ keys, roles, region }: S3Access): Promise<Credentials | undefined> {
-  let master: Credentials | undefined =
+/**
+ * Credentials of the URI, of the environment, a profile or the machine, or assumed through either. Files are read anew each time
+ * that a session is made: something else may renew what they hold.
+ */
+async function credentialsOf({ keys, roles, region }: S3Access): Promise<Credentials> {
+  const { fromNodeProviderChain, fromTemporaryCredentials } = await import('@aws-sdk/credential-providers');
+  let master: Credentials =
     keys === undefined
-      ? undefined
+      ? fromNodeProviderChain({ ignoreCache: true })
       : {
           accessKeyId: keys.id,
           secretAccessKey: keys.secret,
           ...(keys.token === undefined ? {} : { sessionToken: keys.token }),
         };
-  if (roles.length === 0) return master;
-  const { fromTemporaryCredentials } = await import('@aws-sdk/credential-providers');
   for (const { arn, externalId } of roles) {
-    const assumed: RuntimeConfigAwsCredentialIdentityProvider = fromTemporaryCredentials({
+    const assume: RuntimeConfigAwsCredentialIdentityProvider = fromTemporaryCredentials({
       params: {
         RoleArn: arn,
         RoleSessionName: `spanvault-${process.pid}`,
         ...(externalId === undefined ? {} : { ExternalId: externalId }),
       },
-      ...(master === undefined ? {} : { masterCredentials: master }),
+      masterCredentials: master,
       clientConfig: { maxAttempts: 1, ...(region === undefined ? {} : { region }) },
     });
-    master = assumed;
+    const named: RuntimeConfigAwsCredentialIdentityProvider = async (properties) => {
+      try {
+        return await assume(properties);
+      } catch (error) {
+        throw s3Fault(error, `assuming the role ${arn}`);
+      }
+    };
+    master = named;
   }
   return master;
 }

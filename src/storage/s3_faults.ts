@@ -42,16 +42,6 @@ interface SdkError extends Error {
   readonly $response?: { readonly statusCode?: number; readonly headers?: Readonly<Record<string, string>> };
 }
 
-/** S3's own name of a failure: `NoSuchUpload`. */
-export function s3ErrorName(error: unknown): string | undefined {
-  return error instanceof Error ? error.name : undefined;
-}
-
-/** True when the store refused credentials that were good once. */
-export function isExpired(error: unknown): boolean {
-  return EXPIRED.has(s3ErrorName(error) ?? '');
-}
-
 /** What a failed request means; undefined when it got no answer. */
 export function s3Failure(error: unknown): RemoteFailure | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -65,6 +55,7 @@ export function s3Failure(error: unknown): RemoteFailure | undefined {
     kind,
     reason: status === undefined ? name : `${status} ${name}`,
     ...(status === undefined ? {} : { status }),
+    ...(EXPIRED.has(name) ? { expired: true } : {}),
     ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
   };
 }

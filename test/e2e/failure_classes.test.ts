@@ -5,6 +5,9 @@ import { isSpanvaultError } from '#src/fault/index.js';
 import { restore } from '#src/restore/index.js';
 import { openStorage, printUri, registerDriver } from '#src/storage/index.js';
 import { listBackups, showBackup } from '#src/verify/index.js';
+import { startRelay } from '../storage/servers/relay.js';
+import { type Sts, startSts } from '../storage/servers/sts.js';
+import { hasVersitygw, S3_KEYS, type S3Server, startVersitygw } from '../storage/servers/versitygw.js';
 import { sinkLike } from './delegates.js';
 import {
   BARE,
@@ -222,5 +225,71 @@ describe('R #138081: a collection whose URI has spaces', () => {
       ...inline,
     });
     expect(restored.rows).toBe(29);
+  });
+});
+
+describe.skipIf(!hasVersitygw)('R "ExpiredToken": credentials that end in the middle of a long backup', () => {
+  const ROLE = 'arn:aws:iam::1:role/vault';
+  const USER = { id: 'AKIALONG', secret: 'secret-of-the-user' };
+  const EXPIRED = { status: 400, body: '<Error><Code>ExpiredToken</Code></Error>' };
+
+  /** An S3 before which every token is good for some requests, and the token service that gives them. */
+  async function withTokens(good: number, work: (server: S3Server, url: string, sts: Sts) => Promise<void>) {
+    const server = await startVersitygw();
+    await server.makeBucket('long');
+    const used = new Map<unknown, number>();
+    const relay = await startRelay(server.url, ({ headers }) => {
+      const token = headers['x-amz-security-token'];
+      used.set(token, (used.get(token) ?? 0) + 1);
+      return used.get(token)! > good ? EXPIRED : 'pass';
+    });
+    const sts = await startSts(USER, [{ arn: ROLE, trusts: 'user', gives: S3_KEYS }]);
+    process.env.AWS_ENDPOINT_URL_STS = sts.url;
+    try {
+      await work(server, relay.url, sts);
+    } finally {
+      delete process.env.AWS_ENDPOINT_URL_STS;
+      for (const one of [relay, sts, server]) await one.stop();
+    }
+  }
+  const uri = (at: string, auth: string): string => `s3://long/b?${auth}&AWS_ENDPOINT=${encodeURIComponent(at)}`;
+
+  it('are renewed as often as it takes: the backup ends, and restores equal', async () => {
+    const cluster = await spreadCluster(REGIONS, 20, 200);
+    const wanted = await fingerprintLines(cluster, tablesOf(cluster).get('kv.public.kv')!);
+    await withTokens(4, async (_, at, { tokens, refused }) => {
+      const from = uri(
+        at,
+        `AWS_ACCESS_KEY_ID=${USER.id}&AWS_SECRET_ACCESS_KEY=${USER.secret}&ASSUME_ROLE=${encodeURIComponent(ROLE)}`,
+      );
+      const taken = await backup({ source: cluster.source(), into: [from], targets: KV, workers: 2 });
+      expect(taken.rows).toBe(200);
+      const target = await newCluster(REGIONS);
+      await restore({ sink: target.sink(), from: 'LATEST', in: [from], targets: KV, workers: 2 });
+      expect(await fingerprintLines(target, tablesOf(target).get('kv.public.kv')!)).toEqual(wanted);
+      // Three threads have three tokens at least; the others came of renewals.
+      expect(tokens.length).toBeGreaterThan(8);
+      expect(refused).toEqual([]);
+    });
+  });
+
+  it('end it with the reason at once where nobody renews them, and no manifest names what was written', async () => {
+    const cluster = await spreadCluster(REGIONS, 20, 200);
+    await withTokens(9, async (server, at) => {
+      const auth = `AWS_ACCESS_KEY_ID=${S3_KEYS.id}&AWS_SECRET_ACCESS_KEY=${S3_KEYS.secret}&AWS_SESSION_TOKEN=short`;
+      const failed = await backup({ source: cluster.source(), into: [uri(at, auth)], targets: KV, workers: 2 }).catch(
+        (error: unknown) => error,
+      );
+      expect(failed).toMatchObject({
+        code: 'SV_STORAGE_DENIED',
+        retry: 'never',
+        message: expect.stringMatching(/^writing s3:\/\/long\/b\/.* failed: 400 ExpiredToken$/),
+        hint: expect.stringMatching(/^nothing gives newer credentials: pass new ones and run it again; \d+ objects of/),
+      });
+      const names: string[] = [];
+      for await (const { name } of openStorage({ uri: server.uri('long/b'), settings: {} }).list('')) names.push(name);
+      expect(names.length).toBeGreaterThan(0);
+      expect(names.filter((name) => /MANIFEST|METADATA|LATEST/.test(name))).toEqual([]);
+    });
   });
 });

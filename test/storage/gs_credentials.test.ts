@@ -9,14 +9,16 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const account = (query: string) => parseGsAccount(parseUri(`gs://b/p?${query}`));
 
 /** A server that notes requests and answers each with what `answer` gives. */
-async function serve(answer: (url: string) => { readonly status: number; readonly body: unknown }) {
+async function serve(
+  answer: (url: string, authorization: string) => { readonly status: number; readonly body: unknown },
+) {
   const seen: { url: string; authorization: string | undefined; body: string }[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const url = request.url ?? '';
     seen.push({ url, authorization: request.headers.authorization, body: Buffer.concat(chunks).toString() });
-    const { status, body } = answer(url);
+    const { status, body } = answer(url, request.headers.authorization ?? '');
     response.writeHead(status).end(JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -119,6 +121,50 @@ describe('credentials of gs', () => {
         delegates: ['projects/-/serviceAccounts/a@p', 'projects/-/serviceAccounts/b@p'],
         scope: ['https://www.googleapis.com/auth/devstorage.read_write'],
         lifetime: '3600s',
+      });
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it('signs in anew when a token is refused that was good before, and says so where the same one comes again', async () => {
+    const refused = new Set<string>();
+    let [own, roles] = [0, 0];
+    const server = await serve((url, authorization) => {
+      if (refused.has(authorization)) return { status: 401, body: { error: { message: 'Invalid Credentials' } } };
+      const expireTime = new Date(Date.now() + 3600_000).toISOString();
+      return url.endsWith(':generateAccessToken')
+        ? { status: 200, body: { accessToken: `role-${++roles}`, expireTime } }
+        : { status: 200, body: {} };
+    });
+    const client = (assumeRoles: readonly string[], signIn: NonNullable<GsServices['signIn']>) =>
+      new GsClient({ credentials: undefined, assumeRoles }, { storage: server.url, roles: server.url, signIn });
+    const fresh = async () => {
+      const text = `own-${++own}`;
+      return { getAccessToken: async () => text };
+    };
+    const expired = { retry: 'backoff', message: 'reading failed: the credentials had expired' };
+    try {
+      for (const [assumed, first, second] of [
+        [[], 'Bearer own-1', 'Bearer own-2'],
+        [['a@p'], 'Bearer role-1', 'Bearer role-2'],
+      ] as const) {
+        const one = client(assumed, fresh);
+        await one.request('reading', 'GET', '/o');
+        expect(server.seen.at(-1)?.authorization).toBe(first);
+        refused.add(first);
+        await expect(one.request('reading', 'GET', '/o')).rejects.toMatchObject(expired);
+        await one.request('reading', 'GET', '/o');
+        expect(server.seen.at(-1)?.authorization).toBe(second);
+      }
+      const fixed = client([], async () => ({ getAccessToken: async () => 'fixed' }));
+      await fixed.request('reading', 'GET', '/o');
+      refused.add('Bearer fixed');
+      await expect(fixed.request('reading', 'GET', '/o')).rejects.toMatchObject({
+        code: 'SV_STORAGE_DENIED',
+        retry: 'never',
+        message: 'reading failed: 401 Invalid Credentials',
+        hint: 'nothing gives newer credentials: pass new ones and run it again',
       });
     } finally {
       await server.stop();

@@ -7,6 +7,8 @@ import { findProgram, freePort, requireServer, startProcess, type TestServer } f
 const PROGRAM = findProgram('versitygw');
 const KEY = 'spanvault-test';
 const SECRET = 'spanvault-test-secret';
+/** The keys that it knows. */
+export const S3_KEYS = { id: KEY, secret: SECRET };
 
 export const hasVersitygw = requireServer('versitygw', PROGRAM !== undefined);
 
