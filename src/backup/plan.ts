@@ -62,8 +62,9 @@ function matchingTiers(node: NodeInfo, wanted: Locality | undefined): number {
 }
 
 /**
- * The executor of a range: the leaseholder, unless another replica fits the range's wanted locality better; between equals
- * the lowest node id, so that a plan is reproducible (seed S04: the job tries nodes of the range's locality first).
+ * The executor of a range: the leaseholder, unless another replica fits the range's wanted locality better (seed S04: the job
+ * tries nodes of the range's locality first). Between equals the range's id decides, so that a plan is reproducible and no node
+ * gets them all (crdb-features.md, R #115876).
  */
 export function chooseExecutor(range: RangeInfo, nodes: ReadonlyMap<number, NodeInfo>): NodeInfo {
   const candidates = [range.leaseholder, ...[...range.replicas].sort((a, b) => a - b)]
@@ -79,11 +80,11 @@ export function chooseExecutor(range: RangeInfo, nodes: ReadonlyMap<number, Node
       },
     );
   }
-  return candidates.reduce(
-    (best, node) =>
-      matchingTiers(node, range.wantedLocality) > matchingTiers(best, range.wantedLocality) ? node : best,
-    leaseholder,
-  );
+  const most = Math.max(...candidates.map((node) => matchingTiers(node, range.wantedLocality)));
+  if (matchingTiers(leaseholder, range.wantedLocality) === most && leaseholder.nodeId === range.leaseholder)
+    return leaseholder;
+  const equals = candidates.filter((node) => matchingTiers(node, range.wantedLocality) === most);
+  return equals[range.rangeId % equals.length] ?? leaseholder;
 }
 
 function displacedReason(range: RangeInfo, node: NodeInfo, localityKv: string): DisplacedReason | undefined {

@@ -133,6 +133,53 @@ describe('planBackup', () => {
   });
 });
 
+describe('R #115876: work piles up on no node', () => {
+  const nodes: NodeInfo[] = ['us-east', 'us-west', 'eu'].flatMap((region, at) =>
+    ['a', 'b', 'c'].map((az, more) => ({
+      nodeId: at * 3 + more + 1,
+      locality: parseLocality(`region=${region},az=${az}`),
+    })),
+  );
+  const key = (value: number): Uint8Array => Uint8Array.of(value >> 8, value & 255);
+
+  /** Bytes per node for 900 equal ranges with a replica on every node. */
+  function bytesOfNodes(range: (id: number) => Pick<RangeInfo, 'leaseholder' | 'wantedLocality'>, live = nodes) {
+    const plan = planBackup({
+      spans: [{ key: key(0), endKey: key(900) }],
+      nodes: live,
+      localities: ['region=us-west'],
+      taskBytes: 50,
+      ranges: Array.from({ length: 900 }, (_, id) => ({
+        ...range(id),
+        rangeId: id + 1,
+        span: { key: key(id), endKey: key(id + 1) },
+        replicas: nodes.map(({ nodeId }) => nodeId),
+        approximateBytes: 10,
+      })),
+    });
+    return live.map(({ nodeId }) =>
+      plan.tasks.reduce((sum, task) => sum + (task.nodeId === nodeId ? task.approximateBytes : 0), 0),
+    );
+  }
+
+  it('each node gets its leases, the coordinator no more', () => {
+    const bytes = bytesOfNodes((id) => ({ leaseholder: (id % 9) + 1, wantedLocality: undefined }));
+    expect(bytes).toEqual(Array.from({ length: 9 }, () => 1000));
+  });
+
+  it('leases outside of the wanted region are spread over the nodes of that region', () => {
+    const wantedLocality = parseLocality('region=eu');
+    const bytes = bytesOfNodes(() => ({ leaseholder: 1, wantedLocality }));
+    expect(bytes).toEqual([0, 0, 0, 0, 0, 0, 3000, 3000, 3000]);
+  });
+
+  it('leases of a node that is down are spread over the others', () => {
+    const live = nodes.filter(({ nodeId }) => nodeId !== 2);
+    const bytes = bytesOfNodes(() => ({ leaseholder: 2, wantedLocality: undefined }), live);
+    expect(Math.max(...bytes)).toBeLessThanOrEqual(1.01 * (9000 / 8));
+  });
+});
+
 describe('placementReport', () => {
   const input = parseInput(
     [

@@ -84,6 +84,29 @@ describe.skipIf(!there)('failure classes of reading', () => {
     expect([shown.rows.length, shown.notices]).toEqual([8, []]);
   });
 
+  test('R #164301: whatever lies in the index of backups, layers are found by their manifests', async () => {
+    const bucket = memoryChain();
+    const clean = await restoredRows(`LATEST IN ${listOf('memory', bucket)}`);
+    const show = async (): Promise<unknown> => {
+      const session = await freshCluster(sqlRoot());
+      const shown = await sql(session, `SHOW BACKUP FROM LATEST IN ${listOf('memory', bucket)} WITH check_files`);
+      return [shown.rows, shown.notices, await lines(session, `SHOW BACKUPS IN 'memory://${bucket}/east'`)];
+    };
+    const shown = await show();
+    // The index of another version: entries of layers that are not there, cut ones, and none of those that are.
+    const garbage = new Uint8Array([0xff, 0x00, 0x08, 0x96, 0x01]);
+    for (const location of ['east', 'west']) {
+      for (const name of [
+        'metadata/index/ffffffff_20991231-000000.00/ffffffff_0_20991231-000000.00_metadata.pb',
+        `metadata/index/${FULL.replaceAll('/', '-')}/x_metadata.pb`,
+        'index/2026-11-23-213535.02/0_1_metadata.pb',
+      ])
+        native.memoryPut(bucket, `${location}/${name}`, name.startsWith('index/') ? new Uint8Array(0) : garbage, true);
+    }
+    expect(await restoredRows(`LATEST IN ${listOf('memory', bucket)}`)).toEqual(clean);
+    expect(await show()).toEqual(shown);
+  });
+
   test('R #151148: a storage error at the start of a restore fails it, and leaves neither tables nor an older state', async () => {
     const bucket = memoryChain();
     const session = await freshCluster(sqlRoot());
