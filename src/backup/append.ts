@@ -1,4 +1,4 @@
-import { Catalog, type Descriptor } from '../catalog/index.js';
+import { Catalog, type Descriptor, excludedSpans } from '../catalog/index.js';
 import type { BackupScope } from '../cluster/contract.js';
 import { SpanvaultError } from '../fault/index.js';
 import {
@@ -135,9 +135,18 @@ function newTable(catalog: Catalog, table: Descriptor): SpanvaultError {
 }
 
 /**
- * What the newest layer did not claim: new tables and indexes, and those that came back. The new layer holds them from time
- * zero.
+ * What the newest layer did not claim or hold: new tables and indexes, those that came back, and tables that are not excluded
+ * from backups any more (CockroachDB leaves their older rows out; crdb-features.md, R #120188). The new layer holds them from
+ * time zero.
  */
-export function introducedSpans(previous: Manifest, spans: readonly Span[]): Span[] {
-  return mergeSpans(subtractSpans(mergeSpans(spans), mergeSpans(previous.spans)));
+export function introducedSpans(
+  previous: Manifest,
+  spans: readonly Span[],
+  excluded: readonly Span[],
+): readonly Span[] {
+  const unclaimed = subtractSpans(spans, previous.spans);
+  const left = excludedSpans(Catalog.decode(previous.descriptors).tables());
+  if (left.length === 0) return unclaimed;
+  const held = subtractSpans(previous.spans, left);
+  return mergeSpans([...unclaimed, ...subtractSpans(subtractSpans(spans, excluded), held)]);
 }

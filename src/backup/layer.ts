@@ -1,3 +1,4 @@
+import { Catalog, excludedSpans } from '../catalog/index.js';
 import type { BackupScope, RangeSource, ScopeHistory } from '../cluster/contract.js';
 import { type AppendableChain, type LocalityUris, openForAppend, parseBackupUris } from '../collection/index.js';
 import { SpanvaultError } from '../fault/index.js';
@@ -110,12 +111,13 @@ export async function resolveLayer(
   const allRevisions = options.revisionHistory === true;
   const history = allRevisions ? await source.history?.(targets, startTime, endTime) : undefined;
   const spans = mergeSpans([...scope.spans, ...(history?.spans ?? [])]);
-  const window = { spans, introducedSpans: [], startTime, endTime, allRevisions };
+  const excluded = excludedSpans(Catalog.decode(scope.descriptors).tables());
+  const window = { spans, excludedSpans: excluded, introducedSpans: [], startTime, endTime, allRevisions };
   const previous = chain?.newest.manifest;
   if (previous === undefined) return { scope, window, chain, history };
   checkAppended(previous, { scope, endTime, clusterId: source.clusterId, spans });
   await checkComplete(source, options, previous, scope, spans, endTime);
-  return { scope, window: { ...window, introducedSpans: introducedSpans(previous, spans) }, chain, history };
+  return { scope, window: { ...window, introducedSpans: introducedSpans(previous, spans, excluded) }, chain, history };
 }
 
 async function checkComplete(

@@ -35,6 +35,8 @@ export interface ExportPass {
 export interface LayerWindow {
   /** Every span of the layer. */
   readonly spans: readonly Span[];
+  /** Those of tables with `exclude_data_from_backup`, which the layer claims and does not hold. */
+  readonly excludedSpans: readonly Span[];
   /** Those to hold from time zero; empty for a full. */
   readonly introducedSpans: readonly Span[];
   /** Empty for a full. */
@@ -52,16 +54,22 @@ export interface PassInput {
   readonly taskBytes: number;
 }
 
+/** What of its spans a layer holds. */
+export function heldSpans({ spans, excludedSpans }: LayerWindow): readonly Span[] {
+  return subtractSpans(spans, excludedSpans);
+}
+
 /** The passes of a layer; the last one is the layer's own window over all its spans. */
 export function planPasses(window: LayerWindow, input: PassInput): readonly [...ExportPass[], ExportPass] {
-  const { startTime, endTime, spans, introducedSpans } = window;
+  const { startTime, endTime } = window;
+  const introduced = subtractSpans(window.introducedSpans, window.excludedSpans);
   const pass = (from: Timestamp, to: Timestamp, some: readonly Span[]): ExportPass[] =>
     some.length === 0 ? [] : [{ startTime: from, endTime: to, plan: planBackup({ ...input, spans: some }) }];
   const collected = collectedSpans(window, input.ranges);
   return [
-    ...pass(EMPTY_TIMESTAMP, startTime, subtractSpans(introducedSpans, collected)),
+    ...pass(EMPTY_TIMESTAMP, startTime, subtractSpans(introduced, collected)),
     ...pass(EMPTY_TIMESTAMP, endTime, collected),
-    { startTime, endTime, plan: planBackup({ ...input, spans: subtractSpans(spans, collected) }) },
+    { startTime, endTime, plan: planBackup({ ...input, spans: subtractSpans(heldSpans(window), collected) }) },
   ];
 }
 
@@ -87,7 +95,8 @@ function collectedSpans(
  * @throws SpanvaultError SV_COVERAGE with CockroachDB's words
  */
 export function checkGarbage(window: LayerWindow, ranges: readonly RangeInfo[]): void {
-  const { startTime, endTime, spans } = window;
+  const { startTime, endTime } = window;
+  const spans = heldSpans(window);
   const since = subtractSpans(spans, collectedSpans(window, ranges));
   for (const { rangeId, span, gcThreshold } of ranges) {
     if (gcThreshold === undefined || isEmptyTimestamp(gcThreshold)) continue;

@@ -24,7 +24,7 @@ import { type Exported, exportPasses, exportTotals, ticks } from './export.js';
 import type { ExportReads, ExportWaits } from './export_task.js';
 import { endOf, type Layer, openChain, parseLocations, resolveLayer, startOf } from './layer.js';
 import { type BackupOptions, type ResolvedBackupOptions, resolveBackupOptions } from './options.js';
-import { checkGarbage, type ExportPass, newestThreshold, planPasses } from './passes.js';
+import { checkGarbage, type ExportPass, heldSpans, newestThreshold, planPasses } from './passes.js';
 import { type PlacementReport, placementReport } from './placement.js';
 import { tableStatistics } from './statistics.js';
 
@@ -81,7 +81,7 @@ async function takeBackup(options: BackupOptions): Promise<Omit<BackupResult, 'u
   try {
     const layer = await resolveLayer(options, chain, endTime);
     const nodes = await source.nodes();
-    const ranges = await source.ranges(layer.window.spans);
+    const ranges = await source.ranges(heldSpans(layer.window));
     checkGarbage(layer.window, ranges);
     const uris = chain?.uris ?? locations.uris;
     const passes = planRun(layer, nodes, ranges, uris, resolved, options.workers ?? availableParallelism());
@@ -212,7 +212,6 @@ function assemble(
     {
       ...window,
       scope,
-      allRevisions: options.revisionHistory === true,
       descriptorChanges: history?.changes ?? [],
       revisionStartTime: revisionStart(run),
       clusterId: options.source.clusterId,

@@ -135,6 +135,7 @@ class TableBuilder {
       unexposedParentSchemaId: place.schemaId ?? PUBLIC_SCHEMA_ID,
       isMaterializedView: false,
       partitionAllBy: false,
+      ...(spec.excludeDataFromBackup === true ? { excludeDataFromBackup: true } : {}),
     };
   }
 }

@@ -241,7 +241,8 @@ function createTable(catalog: Catalog, table: Table, name: string): string {
   const temporary = message.temporary ? 'TEMP ' : '';
   const body = lines.map((line) => `\n\t${line}`).join(',');
   const tail = `${interleaveClause(catalog, table, primary)}${indexPartitionClause(catalog, table, primary, '')}`;
-  return `CREATE ${temporary}TABLE ${name} (${body}\n)${tail}${localityClause(message.localityConfig)}`;
+  const parameters = message.excludeDataFromBackup ? ' WITH (exclude_data_from_backup = true)' : '';
+  return `CREATE ${temporary}TABLE ${name} (${body}\n)${tail}${localityClause(message.localityConfig)}${parameters}`;
 }
 
 function createView(table: Table, name: string): string {

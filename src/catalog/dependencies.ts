@@ -30,6 +30,15 @@ export function allColumns(table: Table): ColumnDescriptor.$Properties[] {
   return columns;
 }
 
+/** Direction of a DescriptorMutation that drops. */
+const MUTATION_DROP = 2;
+
+/** Those of them that stay: a column that is being dropped asks for nothing (crdb-features.md, R #132202). */
+function stayingColumns(table: Table): ColumnDescriptor.$Properties[] {
+  const going = table.message.mutations.filter(({ direction }) => direction === MUTATION_DROP);
+  return allColumns(table).filter((column) => !going.some((mutation) => mutation.column === column));
+}
+
 /** Type names inside serialized expressions: `'x':::@100053`, `b::@100053`. */
 const TYPE_REFERENCE = /@(\d{6,})/g;
 
@@ -73,7 +82,7 @@ export interface TableDependencies {
 /** Dependencies of one table; a table that points to itself is not listed. */
 export function tableDependencies(table: Table): TableDependencies {
   const { message } = table;
-  const columns = allColumns(table);
+  const staying = stayingColumns(table);
   const indexes = [message.primaryIndex, ...message.indexes].filter((index) => index !== null && index !== undefined);
   const references = new Set(message.outboundFks.map(({ referencedTableId }) => referencedTableId ?? 0));
   for (const index of indexes) if ((index.foreignKey?.table ?? 0) !== 0) references.add(index.foreignKey?.table ?? 0);
@@ -83,8 +92,8 @@ export function tableDependencies(table: Table): TableDependencies {
   interleavedIn.delete(table.id);
   return {
     references,
-    usesSequences: new Set(columns.flatMap((column) => column.usesSequenceIds ?? [])),
-    ownsSequences: new Set(columns.flatMap((column) => column.ownsSequenceIds ?? [])),
+    usesSequences: new Set(staying.flatMap((column) => column.usesSequenceIds ?? [])),
+    ownsSequences: new Set(staying.flatMap((column) => column.ownsSequenceIds ?? [])),
     reads: new Set(message.dependsOn),
     interleavedIn,
     ownedBy: message.sequenceOpts?.sequenceOwner?.ownerTableId || undefined,

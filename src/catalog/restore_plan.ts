@@ -220,6 +220,8 @@ class RestorePlanner {
     return {
       ids: this.#ids,
       missing: 'drop',
+      hasColumn: (tableId, columnId) =>
+        this.#backup.tableById(tableId)?.message.columns.some(({ id }) => id === columnId) === true,
       parents: this.#parents,
       ...(newDbName === undefined ? {} : { databaseNames: new Map(created.map(({ id }) => [id, newDbName])) }),
       ...(override === undefined ? {} : { viewDatabases: { from, to: override } }),

@@ -34,6 +34,8 @@ export interface RewriteOptions {
   readonly viewDatabases?: { readonly from: ReadonlySet<string>; readonly to: string };
   /** Version and modification time to set; an empty time removes the field's value, as RESTORE does. */
   readonly stamp?: { readonly version: number; readonly time: Timestamp };
+  /** False for a column that is gone: a sequence that it owned is nobody's then. */
+  readonly hasColumn?: (tableId: number, columnId: number) => boolean;
   /** Privileges that replace those of the backup. */
   readonly privileges?: PrivilegeSpec;
 }
@@ -144,7 +146,7 @@ class Rewriter {
     const unique: FieldRule = { message: { 1: this.#ref, 5: this.#expression } };
     const constraint: FieldRule = { message: { 3: check, 4: foreignKey, 7: unique } };
     const owner: FieldRule = {
-      replace: (bytes) => (this.#known(firstVarint(bytes, 2)) ? editMessage(bytes, { 2: this.#ref }) : EMPTY),
+      replace: (bytes) => (this.#hasOwner(bytes) ? editMessage(bytes, { 2: this.#ref }) : EMPTY),
     };
     return {
       3: this.#ref,
@@ -165,6 +167,13 @@ class Rewriter {
       45: this.#ref,
       55: this.#ref,
     };
+  }
+
+  /** The column and the table of a SequenceOwner are both there. */
+  #hasOwner(bytes: Uint8Array): boolean {
+    const table = firstVarint(bytes, 2);
+    const { hasColumn } = this.#options;
+    return this.#known(table) && (table === 0 || hasColumn === undefined || hasColumn(table, firstVarint(bytes, 1)));
   }
 
   #viewQuery(query: string): string {

@@ -36,6 +36,21 @@ function edited(table: Table, change: Partial<TableDescriptor.$Properties>, time
   return wrapBody(table, TableDescriptor.encode(message).finish());
 }
 
+/**
+ * The table with `exclude_data_from_backup` set or reset.
+ * @throws SpanvaultError SV_CONSTRAINT when rows of other tables refer to its rows: restored without them, they would dangle
+ */
+export function withExcluded(table: Table, excluded: boolean, time: Timestamp): Uint8Array {
+  if (excluded && table.message.inboundFks.length > 0) {
+    throw new SpanvaultError(
+      'SV_CONSTRAINT',
+      'cannot set data in a table with inbound foreign key constraints to be excluded from backup',
+      { details: { table: table.name, foreignKey: table.message.inboundFks[0]?.name ?? '' } },
+    );
+  }
+  return edited(table, { excludeDataFromBackup: excluded }, time);
+}
+
 /** Public indexes, the primary one first. */
 function indexesOf(table: Table): IndexDescriptor.$Properties[] {
   return [table.message.primaryIndex ?? {}, ...table.message.indexes];

@@ -1,4 +1,4 @@
-import { concatBytes, encodeUvarintAscending, mergeSpans, prefixEnd, type Span } from '../keys/index.js';
+import { concatBytes, encodeUvarintAscending, mergeSpans, prefixEnd, type Span, subtractSpans } from '../keys/index.js';
 import { isPlainView, type Table } from './descriptor.js';
 import type { IndexDescriptor } from './generated/descriptors.js';
 
@@ -75,4 +75,14 @@ export function renumberedPrimaries(tables: Iterable<Table>): Uint8Array[] {
 /** Spans of the indexes of many tables, merged. Materialised views and sequences have spans; plain views have none. */
 export function indexSpans(tables: Iterable<Table>): Span[] {
   return mergeSpans([...tables].flatMap(tableIndexSpans));
+}
+
+/**
+ * Spans of the tables with `exclude_data_from_backup`: a backup claims and does not hold them, a restore leaves them empty
+ * (crdb-format.md 7.1). What an interleaved table shares with one that is not excluded is not among them.
+ */
+export function excludedSpans(tables: readonly Table[]): Span[] {
+  const excluded = tables.filter((table) => table.message.excludeDataFromBackup === true);
+  if (excluded.length === 0) return [];
+  return subtractSpans(indexSpans(excluded), indexSpans(tables.filter((table) => !excluded.includes(table))));
 }

@@ -79,6 +79,8 @@ export interface TableSpec {
     readonly columns: readonly string[];
   }[];
   readonly foreignKeys?: readonly ForeignKeySpec[];
+  /** Backups leave its rows out. */
+  readonly excludeDataFromBackup?: boolean;
 }
 
 /** A user's privilege bits: 2 ALL, 4 CREATE, 8 DROP, 16 GRANT, 32 SELECT, 64 INSERT, 128 DELETE, 256 UPDATE. */

@@ -62,6 +62,7 @@ interface RestoreCommandOptions extends OperationOptions {
   readonly newDbName?: string;
   readonly skipMissingForeignKeys?: true;
   readonly skipMissingSequences?: true;
+  readonly skipMissingSequenceOwners?: true;
   readonly skipMissingViews?: true;
   readonly skipLocalitiesCheck?: true;
   readonly schemaOnly?: true;
@@ -117,6 +118,10 @@ export function addRestoreCommand(program: Command, context: Context): void {
     .option('--schema-only', 'create the schema and no rows')
     .option('--skip-missing-foreign-keys', 'leave out foreign keys whose table is not restored')
     .option('--skip-missing-sequences', 'leave out defaults whose sequence is not restored')
+    .option(
+      '--skip-missing-sequence-owners',
+      'restore sequences without their owner, and owners without their sequence',
+    )
     .option('--skip-missing-views', 'leave out views whose tables are not restored')
     .option('--skip-localities-check', 'go on though regions of the backup have no node')
     .action((uris: string[], options: RestoreCommandOptions) => runRestore(context, uris, options));
@@ -180,6 +185,7 @@ async function runRestore(context: Context, uris: readonly string[], options: Re
       ...(options.schemaOnly && { schema_only: true }),
       ...(options.skipMissingForeignKeys && { skip_missing_foreign_keys: true }),
       ...(options.skipMissingSequences && { skip_missing_sequences: true }),
+      ...(options.skipMissingSequenceOwners && { skip_missing_sequence_owners: true }),
       ...(options.skipMissingViews && { skip_missing_views: true }),
       ...(options.skipLocalitiesCheck && { skip_localities_check: true }),
     },

@@ -153,6 +153,7 @@ export interface RestoreScope {
     readonly newDbName?: string;
     readonly skipMissingForeignKeys?: boolean;
     readonly skipMissingSequences?: boolean;
+    readonly skipMissingSequenceOwners?: boolean;
     readonly skipMissingViews?: boolean;
     readonly skipLocalitiesCheck?: boolean;
     readonly schemaOnly?: boolean;

@@ -33,6 +33,7 @@ export interface RestoreOptions {
   readonly newDbName?: string;
   readonly skipMissingForeignKeys?: boolean;
   readonly skipMissingSequences?: boolean;
+  readonly skipMissingSequenceOwners?: boolean;
   readonly skipMissingViews?: boolean;
   readonly skipLocalitiesCheck?: boolean;
   /** Create the schema and no rows; reads no SST. */

@@ -9,6 +9,7 @@ import { addUsage, inLanes, measureStorage, parseUri, resolveUri, type StorageCo
 import { catalogAt } from './catalog_at.js';
 import { type CoverLayer, coverSpans, type RestoreUnit } from './cover.js';
 import { elidedPrefixOf } from './elision.js';
+import { withoutExcluded } from './excluded.js';
 import type { IngestTaskArgs, IngestTaskResult } from './ingest_task.js';
 import type { RestoreOptions, RestoreProgress, RestoreResult, RestoreWaits } from './options.js';
 
@@ -59,7 +60,15 @@ async function runRestore(options: RestoreOptions): Promise<Omit<RestoreResult, 
   );
   const ticket = await sink.begin(scopeOf(options, newest, descriptors, time));
   try {
-    const work = await ingestStages(options, layers, ticket, time, primariesOf(descriptors, ticket));
+    const stages = ticket.stages.map(({ name, spans }) => ({
+      name,
+      spans: withoutExcluded(spans, newest, descriptors, time),
+    }));
+    const work = await ingestStages(options, layers, ticket, {
+      stages,
+      time,
+      primaries: primariesOf(descriptors, ticket),
+    });
     throwIfAborted(signal);
     options.onProgress?.({ phase: 'publishing', bytes: work.bytes, totalBytes: work.bytes, entries: work.entries });
     const report: SinkReport = await sink.publish(ticket);
@@ -122,6 +131,7 @@ function scopeOf(
     newDbName,
     skipMissingForeignKeys,
     skipMissingSequences,
+    skipMissingSequenceOwners,
     skipMissingViews,
     skipLocalitiesCheck,
     schemaOnly,
@@ -136,6 +146,7 @@ function scopeOf(
       ...(newDbName === undefined ? {} : { newDbName }),
       ...(skipMissingForeignKeys === undefined ? {} : { skipMissingForeignKeys }),
       ...(skipMissingSequences === undefined ? {} : { skipMissingSequences }),
+      ...(skipMissingSequenceOwners === undefined ? {} : { skipMissingSequenceOwners }),
       ...(skipMissingViews === undefined ? {} : { skipMissingViews }),
       ...(skipLocalitiesCheck === undefined ? {} : { skipLocalitiesCheck }),
       ...(schemaOnly === undefined ? {} : { schemaOnly }),
@@ -185,13 +196,17 @@ async function ingestStages(
   options: RestoreOptions,
   layers: readonly LoadedLayer[],
   ticket: RestoreTicket,
-  time: Timestamp,
-  primaries: readonly Uint8Array[],
+  reads: {
+    readonly stages: readonly RestoreStage[];
+    readonly time: Timestamp;
+    readonly primaries: readonly Uint8Array[];
+  },
 ): Promise<Work> {
+  const { time, primaries } = reads;
   const inclusive = endsAreInclusive(layers);
   const sorted = layers.map((layer) => sortLayer(layer, inclusive));
   const skipData = options.schemaOnly === true && options.verifyData !== true;
-  const stages = ticket.stages.map((stage) => ({
+  const stages = reads.stages.map((stage) => ({
     stage,
     units: skipData ? [] : planStage(stage, sorted, ticket, options),
   }));

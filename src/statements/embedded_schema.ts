@@ -61,13 +61,14 @@ export class EmbeddedSchema {
   }
 
   async #alterTable(
-    statement: StatementOf<'renameTable' | 'renameColumn' | 'setSchema'>,
+    statement: StatementOf<'renameTable' | 'renameColumn' | 'setSchema' | 'setExcluded'>,
     currentDatabase: string,
   ): Promise<readonly string[]> {
     const { schema } = this.#cluster;
     const table = this.#tableIf(statement.table, statement.ifExists, currentDatabase);
     if (table === undefined) return [];
     if (statement.kind === 'renameColumn') await schema.renameColumn(table, statement.column, statement.to);
+    else if (statement.kind === 'setExcluded') await schema.setExcluded(table, statement.excluded);
     else if (statement.kind === 'renameTable') return this.#renameTable(table, statement.to, currentDatabase);
     else {
       const entry = this.#catalog.schema(table.parentId, statement.schema);
@@ -79,13 +80,15 @@ export class EmbeddedSchema {
   }
 
   async #createTable(
-    { table, elements, ifNotExists }: StatementOf<'createTable'>,
+    { table, elements, ifNotExists, excludeDataFromBackup = false }: StatementOf<'createTable'>,
     currentDatabase: string,
   ): Promise<readonly string[]> {
     const { database, schemaId, name } = this.#place(table, currentDatabase);
     if (ifNotExists && this.#catalog.object(database.id, schemaId, name) !== undefined)
       return [`relation ${JSON.stringify(name)} already exists, skipping`];
-    await this.#cluster.schema.createTables(database, schemaId, [tableSpec(name, elements)]);
+    await this.#cluster.schema.createTables(database, schemaId, [
+      { ...tableSpec(name, elements), excludeDataFromBackup },
+    ]);
     return [];
   }
 

@@ -86,6 +86,7 @@ export interface RestoreRequest {
     readonly newDbName?: string;
     readonly skipMissingForeignKeys?: boolean;
     readonly skipMissingSequences?: boolean;
+    readonly skipMissingSequenceOwners?: boolean;
     readonly skipMissingViews?: boolean;
     readonly skipLocalitiesCheck?: boolean;
     readonly schemaOnly?: boolean;

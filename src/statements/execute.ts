@@ -70,6 +70,7 @@ function dispatch(session: Session, statement: Statement, signal: AbortSignal): 
     case 'renameIndex':
     case 'renameDatabase':
     case 'setSchema':
+    case 'setExcluded':
     case 'truncate':
       return executeSchema(session, statement);
     case 'unsupported':

@@ -64,6 +64,7 @@ export async function executeRestore(
       ...(options.new_db_name === undefined ? {} : { newDbName: options.new_db_name }),
       skipMissingForeignKeys: options.skip_missing_foreign_keys === true,
       skipMissingSequences: options.skip_missing_sequences === true,
+      skipMissingSequenceOwners: options.skip_missing_sequence_owners === true,
       skipMissingViews: options.skip_missing_views === true,
       skipLocalitiesCheck: options.skip_localities_check === true,
       schemaOnly: options.schema_only === true,

@@ -14,6 +14,7 @@ const TAGS: Readonly<Record<SchemaStatement['kind'], string>> = {
   renameIndex: 'RENAME INDEX',
   renameDatabase: 'RENAME DATABASE',
   setSchema: 'ALTER TABLE SET SCHEMA',
+  setExcluded: 'ALTER TABLE',
   truncate: 'TRUNCATE',
 };
 

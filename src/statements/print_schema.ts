@@ -20,6 +20,7 @@ export function printSchemaStatement(statement: SchemaStatement): string {
         unless(statement.ifNotExists),
         printName(statement.table),
         `(${statement.elements.map(printElement).join(', ')})`,
+        statement.excludeDataFromBackup === undefined ? '' : `WITH ${printExcluded(statement.excludeDataFromBackup)}`,
       );
     case 'createIndex': {
       const { index } = statement;
@@ -62,7 +63,10 @@ export function printSchemaStatement(statement: SchemaStatement): string {
   }
 }
 
-type TableAction = Extract<SchemaStatement, { kind: 'addColumns' | 'renameTable' | 'renameColumn' | 'setSchema' }>;
+type TableAction = Extract<
+  SchemaStatement,
+  { kind: 'addColumns' | 'renameTable' | 'renameColumn' | 'setSchema' | 'setExcluded' }
+>;
 
 function printAction(action: TableAction): string {
   switch (action.kind) {
@@ -72,11 +76,17 @@ function printAction(action: TableAction): string {
       return `RENAME COLUMN ${name(action.column)} TO ${name(action.to)}`;
     case 'setSchema':
       return `SET SCHEMA ${name(action.schema)}`;
+    case 'setExcluded':
+      return `SET ${printExcluded(action.excluded)}`;
     case 'addColumns':
       return action.columns
         .map(({ ifNotExists, column }) => join('ADD COLUMN', unless(ifNotExists), printColumn(column)))
         .join(', ');
   }
+}
+
+function printExcluded(excluded: boolean): string {
+  return `(exclude_data_from_backup = ${excluded})`;
 }
 
 function printElement(element: TableElement): string {

@@ -60,6 +60,8 @@ export type SchemaStatement =
       readonly table: Name;
       readonly ifNotExists: boolean;
       readonly elements: readonly TableElement[];
+      /** `WITH (exclude_data_from_backup = …)` */
+      readonly excludeDataFromBackup?: boolean;
     }
   | {
       readonly kind: 'createIndex';
@@ -90,6 +92,8 @@ export type SchemaStatement =
   | { readonly kind: 'renameIndex'; readonly index: IndexRef; readonly ifExists: boolean; readonly to: string }
   | { readonly kind: 'renameDatabase'; readonly database: string; readonly to: string }
   | { readonly kind: 'setSchema'; readonly table: Name; readonly ifExists: boolean; readonly schema: string }
+  /** `SET (exclude_data_from_backup = …)` and `RESET` of it. */
+  | { readonly kind: 'setExcluded'; readonly table: Name; readonly ifExists: boolean; readonly excluded: boolean }
   | { readonly kind: 'createSchema'; readonly schema: Name; readonly ifNotExists: boolean }
   | { readonly kind: 'truncate'; readonly tables: readonly Name[]; readonly behaviour: DropBehaviour };
 

@@ -268,6 +268,58 @@ describe.skipIf(!HAS_FIXTURES)('planRestore', () => {
     expect(Catalog.decode(sequence.descriptors).tableById(100)!.message.dependedOnBy).toEqual([]);
   });
 
+  describe('R #132202: sequences and owners of which one is gone', () => {
+    const useseq = types.tables().find(({ name }) => name === 'useseq')!;
+    const sq = types.tables().find(({ name }) => name === 'sq')!;
+    type Message = typeof useseq.message;
+    const edited = (table: typeof useseq, change: Partial<Message>): Descriptor =>
+      decodeDescriptor(Wrapper.encode({ table: { ...table.message, ...change } }).finish());
+    const catalog = (...changed: Descriptor[]): Catalog =>
+      new Catalog([...types.descriptors.filter(({ id }) => !changed.some((one) => one.id === id)), ...changed]);
+    const gone = { ...useseq.message.columns.at(-1)!, id: 90, name: 'gone' };
+
+    it('a backup taken while the owning column is dropped restores, and nobody owns the sequence', () => {
+      const dropping = edited(useseq, {
+        mutations: [
+          {
+            direction: 2,
+            column: { ...gone, defaultExpr: 'nextval(999:::REGCLASS)', usesSequenceIds: [999], ownsSequenceIds: [999] },
+          },
+        ],
+      });
+      const sequenceOwner = { ownerTableId: useseq.id, ownerColumnId: 90 };
+      const owned = edited(sq, { sequenceOpts: { ...sq.message.sequenceOpts, sequenceOwner } });
+      const made = Catalog.decode(
+        restore(catalog(dropping, owned), { kind: 'databases', names: ['tt'] }, { newDbName: 'x' }).descriptors,
+      );
+      const named = (name: string) => made.tables().find((table) => table.name === name)!.message;
+      expect(named('sq').sequenceOpts?.sequenceOwner?.ownerTableId ?? 0).toBe(0);
+      const column = named('useseq').mutations[0]!.column!;
+      expect([column.ownsSequenceIds, column.usesSequenceIds, column.defaultExpr ?? '']).toEqual([[], [], '']);
+    });
+
+    it('an owner without its sequence, and a sequence without its owner, ask for the option', () => {
+      const option = '(or "skip_missing_sequence_owners" option)';
+      const skip = { intoDb: 'target', skipMissingSequences: true, skipMissingSequenceOwners: true };
+      const owner = catalog(
+        edited(useseq, { columns: [...useseq.message.columns, { ...gone, ownsSequenceIds: [999] }] }),
+      );
+      const asked = { intoDb: 'target', skipMissingSequences: true };
+      expect(() => restore(owner, tables('tt.useseq'), asked)).toThrow(
+        `cannot restore table "useseq" without referenced sequence 999 ${option}`,
+      );
+      const restored = Catalog.decode(restore(owner, tables('tt.useseq'), skip).descriptors).tableById(100)!;
+      expect(restored.message.columns.at(-1)!.ownsSequenceIds).toEqual([]);
+      const sequenceOwner = { ownerTableId: 998, ownerColumnId: 1 };
+      const owned = catalog(edited(sq, { sequenceOpts: { ...sq.message.sequenceOpts, sequenceOwner } }));
+      expect(() => restore(owned, tables('tt.sq'), { intoDb: 'target' })).toThrow(
+        `cannot restore sequence "sq" without referenced owner table 998 ${option}`,
+      );
+      const alone = Catalog.decode(restore(owned, tables('tt.sq'), skip).descriptors).tableById(100)!;
+      expect(alone.message.sequenceOpts?.sequenceOwner?.ownerTableId ?? 0).toBe(0);
+    });
+  });
+
   it.each<readonly [string[], RestoreOptions, string]>([
     [
       ['tt.sc.inschema'],

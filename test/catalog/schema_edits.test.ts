@@ -9,6 +9,7 @@ import {
   type Table,
   type TableSpec,
   withColumns,
+  withExcluded,
   withFreshIndexes,
   withIndex,
   withoutIndex,
@@ -161,6 +162,10 @@ describe('new versions of a table', () => {
       name: 'fk',
     };
     const referenced = { ...table, message: { ...table.message, inboundFks: [key] } } as unknown as Table;
+    expect(() => withExcluded(referenced, true, LATER)).toThrow(
+      'cannot set data in a table with inbound foreign key constraints to be excluded from backup',
+    );
+    expect(tableOf(withExcluded(referenced, false, LATER)).message.excludeDataFromBackup).toBe(false);
     expect(() => withoutIndex(referenced, 'u', true, LATER)).toThrow('in use by foreign key constraint "fk"');
     const viewed = { ...table, message: { ...table.message, dependedOnBy: [{ id: 9, indexId: 2 }] } };
     expect(() => withoutIndex(viewed as unknown as Table, 'u', true, LATER)).toThrow('because a view depends on it');

@@ -178,6 +178,8 @@ const element = fc.oneof(
   }),
 );
 
+const elements = fc.array(element, { minLength: 1, maxLength: 3 });
+
 const of = <K extends string>(kind: K, fields: Readonly<Record<string, fc.Arbitrary<unknown>>> = {}) =>
   fc.record({ kind: fc.constant(kind), ...fields });
 
@@ -221,7 +223,9 @@ export const statements = fc.oneof(
   of('createDatabase', { name: identifier, ifNotExists: fc.boolean() }),
   of('dropDatabase', { name: identifier, ifExists: fc.boolean(), behaviour }),
   of('dropTables', { tables: fc.array(name, { minLength: 1, maxLength: 2 }), ifExists: fc.boolean(), behaviour }),
-  of('createTable', { table: name, ifNotExists: flag, elements: fc.array(element, { minLength: 1, maxLength: 3 }) }),
+  of('createTable', { table: name, ifNotExists: flag, elements }),
+  of('createTable', { table: name, ifNotExists: flag, elements, excludeDataFromBackup: flag }),
+  of('setExcluded', { table: name, ifExists: flag, excluded: flag }),
   of('createIndex', { table: name, ifNotExists: flag, index }),
   of('createSchema', { schema: name, ifNotExists: flag }),
   of('dropIndexes', { indexes: fc.array(indexRef, { minLength: 1, maxLength: 2 }), ifExists: flag, behaviour }),

@@ -66,6 +66,7 @@ describe('BACKUP and RESTORE', () => {
           intoDb: 'c',
           skipMissingForeignKeys: true,
           skipMissingSequences: false,
+          skipMissingSequenceOwners: false,
           skipMissingViews: false,
           skipLocalitiesCheck: false,
           schemaOnly: false,

@@ -15,6 +15,7 @@ import {
   tableSchema,
   withColumns,
   withDatabaseName,
+  withExcluded,
   withFreshIndexes,
   withIndex,
   withoutIndex,
@@ -140,6 +141,11 @@ export class SchemaChanges {
   /** @throws SpanvaultError SV_UNDEFINED, SV_EXISTS, SV_CONSTRAINT */
   renameColumn(target: Table, from: string, to: string): Promise<void> {
     return this.#edit(target, (table, time) => withRenamedColumn(table, from, to, time));
+  }
+
+  /** Whether backups leave the rows of a table out. @throws SpanvaultError SV_CONSTRAINT when foreign keys of others need them */
+  setExcluded(target: Table, excluded: boolean): Promise<void> {
+    return this.#edit(target, (table, time) => withExcluded(table, excluded, time));
   }
 
   /** @throws SpanvaultError SV_UNDEFINED, SV_EXISTS */
