@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { newStorageLimits, type StorageSettings } from '../storage/index.js';
+import { newStorageLimits } from '../storage/index.js';
 import { wholeNumber } from './context.js';
 import type { EngineSettings } from './host.js';
 
@@ -10,6 +10,7 @@ export interface StorageOptions {
   readonly retrySeconds?: number;
   readonly limitBytes?: number;
   readonly limitRequests?: number;
+  readonly unsignedPayload?: true;
 }
 
 /** Options of every command that reads or writes a backup. */
@@ -19,14 +20,16 @@ export function withStorage(command: Command): Command {
     .option('--retry-attempts <n>', 'most times that one call is made (default: 10)', wholeNumber(1))
     .option('--retry-seconds <n>', 'nothing is repeated after this long (default: 600)', wholeNumber(1))
     .option('--limit-bytes <n>', 'bytes a second over all workers, both directions', wholeNumber(1))
-    .option('--limit-requests <n>', 'calls a second over all workers', wholeNumber(1));
+    .option('--limit-requests <n>', 'calls a second over all workers', wholeNumber(1))
+    .option('--unsigned-payload', 'do not hash what goes to s3 over plain HTTP for its signature');
 }
 
 /** The settings that the options stand for. */
 export function storageSettings(options: StorageOptions): Pick<EngineSettings, 'calls'> {
   const { retryAttempts, retrySeconds, limitBytes, limitRequests } = options;
-  const calls: Pick<StorageSettings, 'retry' | 'limits' | 'trace'> = {
+  const calls: NonNullable<EngineSettings['calls']> = {
     ...(options.traceStorage && { trace: true }),
+    ...(options.unsignedPayload && { unsignedPayload: true }),
     retry: {
       ...(retryAttempts === undefined ? {} : { attempts: retryAttempts }),
       ...(retrySeconds === undefined ? {} : { operationTimeoutMs: retrySeconds * 1000 }),

@@ -50,8 +50,8 @@ export interface EngineOptions extends Omit<BackupSettings, 'storage'> {
   readonly externalIODir?: string;
   /** Node that the session is connected to, and that nodelocal://self means; default 1. */
   readonly node?: number;
-  /** How calls of stores are repeated, limited and traced. */
-  readonly calls?: Pick<StorageSettings, 'retry' | 'limits' | 'trace'>;
+  /** How calls of stores are repeated, limited, signed and traced. */
+  readonly calls?: Pick<StorageSettings, 'retry' | 'limits' | 'trace' | 'unsignedPayload'>;
   readonly open?: OpenOptions;
 }
 

@@ -85,7 +85,7 @@ function openDriver(uri: StorageUri, context: DriverContext): ExternalStorage {
     case 'userfile':
       return new UserfileStorage(uri, settings);
     case 's3':
-      return new S3Storage(uri, context.count);
+      return new S3Storage(uri, context.count, settings);
     case 'gs':
       return new GsStorage(uri, context.count);
     case 'azure-blob':

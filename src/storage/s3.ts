@@ -10,6 +10,7 @@ import type {
   ObjectWriter,
   ReadOptions,
   ReadResult,
+  StorageSettings,
   WriteOptions,
 } from './contract.js';
 import { crcText } from './crc32c.js';
@@ -30,11 +31,11 @@ export class S3Storage implements ExternalStorage {
   readonly under: string;
 
   /** @throws SpanvaultError SV_URI for a URI without a bucket or with wrong parameters */
-  constructor(uri: StorageUri, count: (kind: string) => void = () => undefined) {
+  constructor(uri: StorageUri, count: (kind: string) => void = () => undefined, settings: StorageSettings = {}) {
     this.display = printUri({ ...uri, parameters: [] });
     if (uri.host === '')
       throw new SpanvaultError('SV_URI', 'empty host component; s3 URI must specify a target bucket');
-    this.bucket = new S3Bucket(uri.host, s3ObjectPolicy(uri), s3Connection(s3Access(uri)), count);
+    this.bucket = new S3Bucket(uri.host, s3ObjectPolicy(uri), s3Connection(s3Access(uri, settings)), count);
     this.under = uri.path === '' ? '' : `${uri.path.slice(1)}/`;
   }
 

@@ -17,6 +17,8 @@ const CONNECT_MS = 10_000;
 const IDLE_MS = 60_000;
 /** What stores with an address of their own are signed for when the URI names no region; they take any. */
 const DEFAULT_REGION = 'us-east-1';
+/** Requests whose body is an object's bytes. */
+const BODIES: ReadonlySet<string> = new Set(['PutObjectCommand', 'UploadPartCommand']);
 
 /** A client and the module that its commands come from. */
 export interface S3Session {
@@ -114,7 +116,21 @@ async function openSession(access: S3Access): Promise<S3Session> {
     ...(region === undefined ? { region: environmentRegion } : { region }),
     credentials,
   });
+  if (access.unsignedBodies) signWithoutBody(client);
   return { sdk, client };
+}
+
+/** Leaves what carries an object's bytes out of the signature: the client would hash it, over HTTPS too. */
+function signWithoutBody(client: S3Client): void {
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      (args) => {
+        if (BODIES.has(commandName ?? ''))
+          (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+        return next(args);
+      },
+    { step: 'build', name: 'signWithoutBody' },
+  );
 }
 
 /** The region of the environment, or one from which the client follows to the bucket's own. */

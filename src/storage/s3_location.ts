@@ -1,4 +1,5 @@
 import { SpanvaultError } from '../fault/index.js';
+import type { StorageSettings } from './contract.js';
 import { type StorageUri, uriParameter } from './uri.js';
 
 /** One role of a chain. */
@@ -17,6 +18,8 @@ export interface S3Access {
   readonly keys: { readonly id: string; readonly secret: string; readonly token: string | undefined } | undefined;
   /** One assumed through the other; the last one does the work. */
   readonly roles: readonly AssumedRole[];
+  /** Requests are signed without the SHA-256 of their body, where something else guards it. */
+  readonly unsignedBodies: boolean;
 }
 
 /** What every object is written with. */
@@ -27,8 +30,11 @@ export interface S3ObjectPolicy {
   readonly skipChecksum: boolean;
 }
 
-/** The store that an `s3://` URI names (crdb-features.md 3.2). @throws SpanvaultError SV_URI */
-export function s3Access(uri: StorageUri): S3Access {
+/**
+ * The store that an `s3://` URI names (crdb-features.md 3.2). Bodies are hashed for the signature where nothing else guards them: over
+ * plain HTTP, unless the settings say that it is not needed, and where the store knows no CRC-32C. @throws SpanvaultError SV_URI
+ */
+export function s3Access(uri: StorageUri, settings: Pick<StorageSettings, 'unsignedPayload'> = {}): S3Access {
   const roles = rolesOf(uriParameter(uri, 'ASSUME_ROLE'));
   const endpoint = endpointOf(uriParameter(uri, 'AWS_ENDPOINT'));
   return {
@@ -38,6 +44,8 @@ export function s3Access(uri: StorageUri): S3Access {
     skipTlsVerify: flag(uri, 'AWS_SKIP_TLS_VERIFY'),
     keys: keysOf(uri),
     roles,
+    unsignedBodies:
+      !flag(uri, 'AWS_SKIP_CHECKSUM') && (!/^http:/i.test(endpoint ?? '') || settings.unsignedPayload === true),
   };
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storageConformance } from '#src/conformance/index.js';
@@ -124,6 +125,37 @@ describe.skipIf(!hasVersitygw)('s3 on versitygw', () => {
       });
     } finally {
       await relay.stop();
+    }
+  });
+
+  it('signs bodies over plain HTTP unless told otherwise, and finds damage all the same', async () => {
+    for (const [unsignedPayload, expected] of [
+      [false, /^[0-9a-f]{64}$/],
+      [true, /^UNSIGNED-PAYLOAD$/],
+    ] as const) {
+      const { config, name } = await fresh();
+      const hashes: string[] = [];
+      let damaged = 2;
+      const relay = await startRelay(server.url, ({ method, url, headers }) => {
+        if (method !== 'PUT') return 'pass';
+        expect(headers['x-amz-checksum-crc32c']).toMatch(/^[A-Za-z0-9+/]{6}==$/);
+        hashes.push(String(headers['x-amz-content-sha256']));
+        return url.includes('partNumber=2') && damaged-- > 0 ? 'damage request' : 'pass';
+      });
+      try {
+        const settings = { retry: { baseMs: 1 }, unsignedPayload };
+        const storage = openStorage({ ...config, uri: server.uri(`${name}/a`, relay.url), settings });
+        const bytes = randomBytes(13 << 20);
+        const writer = await storage.create('parts');
+        await Promise.all([0, 5, 10].map((from) => writer.write(bytes.subarray(from << 20, (from + 5) << 20))));
+        await writer.finish(bytes.length);
+        await storage.write('small', bytes.subarray(0, 100));
+        expect(Buffer.compare((await storage.read('parts')).bytes, bytes)).toBe(0);
+        expect(hashes).toHaveLength(6);
+        for (const hash of hashes) expect(hash).toMatch(expected);
+      } finally {
+        await relay.stop();
+      }
     }
   });
 
