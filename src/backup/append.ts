@@ -1,4 +1,4 @@
-import { Catalog, type Descriptor, excludedSpans } from '../catalog/index.js';
+import { type Catalog, type Descriptor, excludedSpans } from '../catalog/index.js';
 import type { BackupScope } from '../cluster/contract.js';
 import { SpanvaultError } from '../fault/index.js';
 import {
@@ -22,6 +22,8 @@ import type { Manifest } from '../manifest/index.js';
 /** The new layer, as far as the chain cares. */
 export interface Appended {
   readonly scope: BackupScope;
+  /** The scope's descriptors. */
+  readonly catalog: Catalog;
   readonly endTime: Timestamp;
   /** 16 bytes. */
   readonly clusterId: Uint8Array;
@@ -29,12 +31,19 @@ export interface Appended {
   readonly spans: readonly Span[];
 }
 
+/** The newest layer of a chain. */
+export interface Previous {
+  readonly manifest: Manifest;
+  /** The manifest's descriptors. */
+  readonly catalog: Catalog;
+}
+
 /**
  * Checks a new layer against the newest one of its chain.
- * @param previous the newest layer's manifest
  * @throws SpanvaultError SV_USAGE with CockroachDB's words; SV_NOT_SUPPORTED for keys that are written without their prefix
  */
-export function checkAppended(previous: Manifest, next: Appended): void {
+export function checkAppended(before: Previous, next: Appended): void {
+  const previous = before.manifest;
   if (!equalBytes(previous.clusterId, next.clusterId)) {
     throw new SpanvaultError('SV_USAGE', `previous BACKUP belongs to cluster ${printUuid(previous.clusterId)}`, {
       details: { cluster: printUuid(next.clusterId) },
@@ -54,40 +63,35 @@ export function checkAppended(previous: Manifest, next: Appended): void {
       `appending to a chain whose keys are written without their ${previous.elidedPrefix} prefix is not supported yet`,
     );
   }
-  checkTargets(previous, next.scope);
+  checkTargets(before, next);
 }
 
 /** True when the previous layer has tables or whole databases that the new one has not: gone, or left out. */
-export function lacksObjects(previous: Manifest, scope: BackupScope): boolean {
-  const kept = new Set([
-    ...Catalog.decode(scope.descriptors)
-      .tables()
-      .map(({ id }) => id),
-    ...scope.completeDatabases,
-  ]);
-  const had = Catalog.decode(previous.descriptors).tables();
-  return [...had.map(({ id }) => id), ...previous.completeDbs].some((id) => !kept.has(id));
+export function lacksObjects({ manifest, catalog }: Previous, next: Appended): boolean {
+  const kept = new Set([...tableIds(next.catalog), ...next.scope.completeDatabases]);
+  return [...tableIds(catalog), ...manifest.completeDbs].some((id) => !kept.has(id));
+}
+
+function tableIds(catalog: Catalog): number[] {
+  return catalog.tables().map(({ id }) => id);
 }
 
 /**
  * Checks that nothing of the chain is left out while it still exists: a restore of the new end would silently miss it. A table
  * that moved out of a database that is backed up as a whole is not in the targets any more.
- * @param existing everything that exists at the new end
+ * @param live everything that exists at the new end
  * @throws SpanvaultError SV_USAGE naming the object
  */
-export function checkNothingLeftOut(previous: Manifest, scope: BackupScope, existing: BackupScope): void {
-  const live = Catalog.decode(existing.descriptors);
-  const kept = new Set(
-    Catalog.decode(scope.descriptors)
-      .tables()
-      .map(({ id }) => id),
-  );
+export function checkNothingLeftOut(before: Previous, next: Appended, live: Catalog): void {
+  const { scope } = next;
+  const previous = before.manifest;
+  const kept = new Set(tableIds(next.catalog));
   const database = previous.completeDbs.find(
     (id) => !scope.completeDatabases.includes(id) && live.databaseById(id) !== undefined,
   );
   if (database !== undefined)
     throw leftOut(`the complete database ${JSON.stringify(live.databaseById(database)!.name)}`);
-  for (const { id, parentId } of Catalog.decode(previous.descriptors).tables()) {
+  for (const { id, parentId } of before.catalog.tables()) {
     if (kept.has(id) || previous.completeDbs.includes(parentId)) continue;
     const table = live.tableById(id);
     if (table !== undefined) throw leftOut(`table ${JSON.stringify(live.qualifiedName(table))}`);
@@ -102,13 +106,12 @@ function leftOut(what: string): SpanvaultError {
   );
 }
 
-function checkTargets(previous: Manifest, scope: BackupScope): void {
+function checkTargets({ manifest: previous, catalog: had }: Previous, { scope, catalog }: Appended): void {
   if (previous.descriptorCoverage === 'cluster') {
     if (scope.coverage === 'cluster') return;
     throw new SpanvaultError('SV_USAGE', 'cannot append a backup of specific tables or databases to a cluster backup');
   }
   const complete = new Set(previous.completeDbs);
-  const catalog = Catalog.decode(scope.descriptors);
   for (const id of scope.completeDatabases) {
     if (complete.has(id)) continue;
     const name = catalog.byId(id)?.name ?? String(id);
@@ -117,12 +120,8 @@ function checkTargets(previous: Manifest, scope: BackupScope): void {
       `previous backup does not contain the complete database ${JSON.stringify(name)}`,
     );
   }
-  const had = new Set(
-    Catalog.decode(previous.descriptors)
-      .tables()
-      .map(({ id }) => id),
-  );
-  const added = catalog.tables().find(({ id, parentId }) => !had.has(id) && !complete.has(parentId));
+  const known = new Set(tableIds(had));
+  const added = catalog.tables().find(({ id, parentId }) => !known.has(id) && !complete.has(parentId));
   if (added !== undefined) throw newTable(catalog, added);
 }
 
@@ -140,12 +139,12 @@ function newTable(catalog: Catalog, table: Descriptor): SpanvaultError {
  * time zero.
  */
 export function introducedSpans(
-  previous: Manifest,
+  { manifest: previous, catalog }: Previous,
   spans: readonly Span[],
   excluded: readonly Span[],
 ): readonly Span[] {
   const unclaimed = subtractSpans(spans, previous.spans);
-  const left = excludedSpans(Catalog.decode(previous.descriptors).tables());
+  const left = excludedSpans(catalog.tables());
   if (left.length === 0) return unclaimed;
   const held = subtractSpans(previous.spans, left);
   return mergeSpans([...unclaimed, ...subtractSpans(subtractSpans(spans, excluded), held)]);

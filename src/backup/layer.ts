@@ -1,5 +1,5 @@
 import { Catalog, excludedSpans } from '../catalog/index.js';
-import type { BackupScope, RangeSource, ScopeHistory } from '../cluster/contract.js';
+import type { BackupScope, ScopeHistory } from '../cluster/contract.js';
 import { type AppendableChain, type LocalityUris, openForAppend, parseBackupUris } from '../collection/index.js';
 import { SpanvaultError } from '../fault/index.js';
 import {
@@ -7,12 +7,17 @@ import {
   EMPTY_TIMESTAMP,
   mergeSpans,
   printTimestamp,
-  type Span,
   subtractSpans,
   type Timestamp,
 } from '../keys/index.js';
-import type { Manifest } from '../manifest/index.js';
-import { checkAppended, checkNothingLeftOut, introducedSpans, lacksObjects } from './append.js';
+import {
+  type Appended,
+  checkAppended,
+  checkNothingLeftOut,
+  introducedSpans,
+  lacksObjects,
+  type Previous,
+} from './append.js';
 import type { BackupOptions } from './options.js';
 import type { LayerWindow } from './passes.js';
 
@@ -58,6 +63,8 @@ export function parseLocations(
 /** A layer about to be taken. */
 export interface Layer {
   readonly scope: BackupScope;
+  /** The scope's descriptors. */
+  readonly catalog: Catalog;
   readonly window: LayerWindow;
   /** The chain that it is added to; undefined for a full. */
   readonly chain: AppendableChain | undefined;
@@ -111,31 +118,29 @@ export async function resolveLayer(
   const allRevisions = options.revisionHistory === true;
   const history = allRevisions ? await source.history?.(targets, startTime, endTime) : undefined;
   const spans = mergeSpans([...scope.spans, ...(history?.spans ?? [])]);
-  const excluded = excludedSpans(Catalog.decode(scope.descriptors).tables());
+  const catalog = Catalog.decode(scope.descriptors);
+  const excluded = excludedSpans(catalog.tables());
   const window = { spans, excludedSpans: excluded, introducedSpans: [], startTime, endTime, allRevisions };
-  const previous = chain?.newest.manifest;
-  if (previous === undefined) return { scope, window, chain, history };
-  checkAppended(previous, { scope, endTime, clusterId: source.clusterId, spans });
-  await checkComplete(source, options, previous, scope, spans, endTime);
-  return { scope, window: { ...window, introducedSpans: introducedSpans(previous, spans, excluded) }, chain, history };
+  if (chain === undefined) return { scope, catalog, window, chain, history };
+  const { manifest } = chain.newest;
+  const previous: Previous = { manifest, catalog: Catalog.decode(manifest.descriptors) };
+  const next: Appended = { scope, catalog, endTime, clusterId: source.clusterId, spans };
+  checkAppended(previous, next);
+  await checkComplete(options, previous, next);
+  const introduced = introducedSpans(previous, spans, excluded);
+  return { scope, catalog, window: { ...window, introducedSpans: introduced }, chain, history };
 }
 
-async function checkComplete(
-  source: RangeSource,
-  { targets }: BackupOptions,
-  previous: Manifest,
-  scope: BackupScope,
-  spans: readonly Span[],
-  endTime: Timestamp,
-): Promise<void> {
+async function checkComplete({ source, targets }: BackupOptions, previous: Previous, next: Appended): Promise<void> {
   if (targets.kind === 'cluster') return;
   if (targets.kind !== 'spans') {
     // Tables that were dropped are missing rightly: only a look at all that exists tells.
-    if (lacksObjects(previous, scope))
-      checkNothingLeftOut(previous, scope, await source.resolve({ kind: 'cluster' }, endTime));
+    if (!lacksObjects(previous, next)) return;
+    const existing = await source.resolve({ kind: 'cluster' }, next.endTime);
+    checkNothingLeftOut(previous, next, Catalog.decode(existing.descriptors));
     return;
   }
-  if (subtractSpans(previous.spans, spans).length > 0) {
+  if (subtractSpans(previous.manifest.spans, next.spans).length > 0) {
     throw new SpanvaultError(
       'SV_USAGE',
       'the previous backup layer covers spans that this incremental backup leaves out',

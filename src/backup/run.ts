@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { Catalog, renumberedPrimaries } from '../catalog/index.js';
+import { renumberedPrimaries } from '../catalog/index.js';
 import type { NodeInfo, RangeInfo } from '../cluster/contract.js';
 import {
   abandonBackup,
@@ -153,7 +153,7 @@ async function exportAndPublish(
 ): Promise<Omit<BackupResult, 'seconds' | 'usage'>> {
   const { options, layer } = run;
   try {
-    const primaries = renumberedPrimaries(Catalog.decode(layer.scope.descriptors).tables());
+    const primaries = renumberedPrimaries(layer.catalog.tables());
     const exported = await refreshing(lock, () =>
       exportPasses({ options, resolved: run.resolved, passes: run.passes, target, primaries }),
     );
