@@ -79,7 +79,7 @@ export async function seeFiles(layers: readonly ListedLayer[], signal?: AbortSig
  * @throws SpanvaultError what a store throws for anything but a missing object
  */
 export async function missingFiles(backup: Pick<OpenedBackup, 'layers'>, signal?: AbortSignal): Promise<MissingFile[]> {
-  const listed = await inLanes(backup.layers, async (layer) => ({ layer, files: (await layer.load(signal)).files }));
+  const listed = await inLanes(backup.layers, async (layer) => ({ layer, files: await layer.loadFiles(signal) }));
   const seen = await seeFiles(listed, signal);
   return seen.flatMap(({ missing }, layer) => missing.map((file) => ({ layer, ...file })));
 }

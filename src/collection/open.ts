@@ -1,7 +1,14 @@
 import { SpanvaultError, throwIfAborted } from '../fault/index.js';
-import { type FileRecord, type Manifest, type ManifestHead, openManifest } from '../manifest/index.js';
+import {
+  type DescriptorLists,
+  type FileRecord,
+  type Manifest,
+  type ManifestHead,
+  openManifest,
+} from '../manifest/index.js';
 import {
   directoryConfig,
+  type ExternalStorage,
   inLanes,
   isUnlistable,
   openStorage,
@@ -44,8 +51,12 @@ export interface OpenedLayer {
   readonly defaultStore: StorageConfig;
   /** `key=value` → the store in which that part was found. */
   readonly stores: ReadonlyMap<string, StorageConfig>;
-  /** The manifest with its lists of files and descriptors, fetched or decoded anew at every call. */
+  /** The manifest with its lists of files and descriptors; this and its parts are fetched or decoded anew at every call. */
   load(signal?: AbortSignal): Promise<Manifest>;
+  /** Its files alone. */
+  loadFiles(signal?: AbortSignal): Promise<readonly FileRecord[]>;
+  /** Its descriptors alone: their number is that of the tables, and in a long chain few layers' are needed. */
+  loadDescriptors(signal?: AbortSignal): Promise<DescriptorLists>;
 }
 
 /** A chain: the full backup, then what was found as its incrementals, in the order of their names. */
@@ -170,16 +181,28 @@ async function openLayer(
     const likely = learned.get(sources) ?? new Map<string, Source>();
     const parts = await findParts(sources, root, directory, head, likely, signal);
     learned.set(sources, new Map([...likely, ...parts.sources]));
-    const load = async (loadSignal?: AbortSignal): Promise<Manifest> => {
-      await checkParts(parts.unchecked, head, loadSignal);
-      const again = openStorage(defaultStore);
+    const again = async <T>(
+      read: (from: ExternalStorage, own?: AbortSignal) => Promise<T>,
+      own: AbortSignal | undefined,
+    ): Promise<T> => {
+      await checkParts(parts.unchecked, head, own);
+      const from = openStorage(defaultStore);
       try {
-        return await manifest.load(again, loadSignal);
+        return await read(from, own);
       } finally {
-        await again.close();
+        await from.close();
       }
     };
-    return { head, directory, location: storage.display, defaultStore, stores: parts.stores, load };
+    return {
+      head,
+      directory,
+      location: storage.display,
+      defaultStore,
+      stores: parts.stores,
+      load: (own) => again(manifest.load, own),
+      loadFiles: (own) => again(manifest.loadFiles, own),
+      loadDescriptors: (own) => again(manifest.loadDescriptors, own),
+    };
   } finally {
     await storage.close();
   }

@@ -5,6 +5,7 @@ import * as pb from './generated/backup.js';
 import type {
   BuildInfo,
   ClusterVersion,
+  DescriptorLists,
   DescriptorRevision,
   FileRecord,
   IndexMetadata,
@@ -214,7 +215,10 @@ export function decodeManifestHead(bytes: Uint8Array, name: string): ManifestHea
 }
 
 /** Numbers of the manifest's fields `files`, `descriptors` and `descriptor_changes` (crdb-format.md 2.3). */
-const MANIFEST_LISTS: ReadonlySet<number> = new Set([4, 5, 16]);
+const MANIFEST_FILES = 4;
+const MANIFEST_DESCRIPTORS = 5;
+const MANIFEST_CHANGES = 16;
+const MANIFEST_LISTS: ReadonlySet<number> = new Set([MANIFEST_FILES, MANIFEST_DESCRIPTORS, MANIFEST_CHANGES]);
 
 /** A message without some of its fields. */
 function withoutFields(bytes: Uint8Array, dropped: ReadonlySet<number>, name: string): Uint8Array {
@@ -234,6 +238,22 @@ function withoutFields(bytes: Uint8Array, dropped: ReadonlySet<number>, name: st
     throw undecodable(reader, bytes, name, cause);
   }
   return concatBytes(...kept, bytes.subarray(from));
+}
+
+/** Decodes a manifest's files, the other lists skipped. @throws SpanvaultError SV_CORRUPT_MANIFEST */
+export function decodeManifestFiles(bytes: Uint8Array, name: string): readonly FileRecord[] {
+  const kept = withoutFields(bytes, new Set([MANIFEST_DESCRIPTORS, MANIFEST_CHANGES]), name);
+  return decode(pb.BackupManifest, kept, name).files.map(toFile);
+}
+
+/** Decodes what a manifest says of the catalog, its files skipped. @throws SpanvaultError SV_CORRUPT_MANIFEST */
+export function decodeManifestDescriptors(bytes: Uint8Array, name: string): DescriptorLists {
+  const { descriptors, descriptorChanges } = decode(
+    pb.BackupManifest,
+    withoutFields(bytes, new Set([MANIFEST_FILES]), name),
+    name,
+  );
+  return { descriptors, descriptorChanges: descriptorChanges.map(toRevision) };
 }
 
 function toHead(message: pb.BackupManifest, name: string): ManifestHead {

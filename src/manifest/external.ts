@@ -18,7 +18,7 @@ import {
 import type { ExternalStorage } from '../storage/index.js';
 import { decodeFile, encodeFile } from './codec.js';
 import { descriptorId, placeholderDescriptor } from './descriptor_bytes.js';
-import { type DescriptorRevision, EMPTY_FILE, type FileRecord, type Manifest } from './model.js';
+import { type DescriptorLists, type DescriptorRevision, EMPTY_FILE, type FileRecord, type Manifest } from './model.js';
 import { readSst, type SstEntry, writeSst } from './sst_entries.js';
 
 /*
@@ -52,17 +52,12 @@ export async function writeExternalLists(storage: ExternalStorage, manifest: Man
   await writeSst(storage, DESCRIPTOR_LIST, descriptorEntries(manifest));
 }
 
-/** The fat manifest behind a slim one. @throws SpanvaultError SV_CORRUPT_SST, SV_CORRUPT_MANIFEST, SV_STORAGE_NOT_FOUND */
-export async function readExternalLists(
-  storage: ExternalStorage,
-  slim: Manifest,
-  signal?: AbortSignal,
-): Promise<Manifest> {
+/** The files of a slim manifest. @throws SpanvaultError SV_CORRUPT_SST, SV_CORRUPT_MANIFEST, SV_STORAGE_NOT_FOUND */
+export async function readFileList(storage: ExternalStorage, signal?: AbortSignal): Promise<FileRecord[]> {
   const files: FileRecord[] = [];
   for await (const { value } of readSst(storage, FILE_LIST, signal))
     files.push(decodeFile(value, `${storage.display}/${FILE_LIST}`));
-  const { descriptors, descriptorChanges } = await readDescriptors(storage, slim, signal);
-  return { ...slim, files, descriptors, descriptorChanges, hasExternalManifestSsts: false };
+  return files;
 }
 
 /** Sorted by start key and path: files of one start key may end, or begin in time, differently. */
@@ -93,12 +88,16 @@ function descriptorEntries(manifest: Manifest): SstEntry[] {
     .map(({ id, value }) => ({ key: descriptorKey(id, ts), value }));
 }
 
-/** Newest non-empty entry of each id, and every versioned entry where the layer has revision history. */
-async function readDescriptors(
+/**
+ * The descriptors of a slim manifest: the newest non-empty entry of each id, and every versioned entry where the layer has
+ * revision history.
+ * @throws SpanvaultError SV_CORRUPT_SST, SV_CORRUPT_MANIFEST, SV_STORAGE_NOT_FOUND
+ */
+export async function readDescriptorList(
   storage: ExternalStorage,
-  slim: Manifest,
+  slim: Pick<Manifest, 'mvccFilter'>,
   signal?: AbortSignal,
-): Promise<Pick<Manifest, 'descriptors' | 'descriptorChanges'>> {
+): Promise<DescriptorLists> {
   const descriptors: Uint8Array[] = [];
   const descriptorChanges: DescriptorRevision[] = [];
   let last = -1;

@@ -2,6 +2,8 @@ import { hasCode, SpanvaultError } from '../fault/index.js';
 import type { ExternalStorage } from '../storage/index.js';
 import {
   decodeManifest,
+  decodeManifestDescriptors,
+  decodeManifestFiles,
   decodeManifestHead,
   decodePartitionDescriptor,
   decodePartitionHead,
@@ -11,9 +13,16 @@ import {
 } from './codec.js';
 import { fixDescriptor } from './descriptor_bytes.js';
 import { openEnvelope, readStored, sealEnvelope, writeEnveloped } from './envelope.js';
-import { readExternalLists, slimManifest, writeExternalLists } from './external.js';
+import { readDescriptorList, readFileList, slimManifest, writeExternalLists } from './external.js';
 import { checkPartition, checkRead, checkWrite } from './invariants.js';
-import { type Manifest, type ManifestHead, type PartitionDescriptor, versionAtLeast } from './model.js';
+import {
+  type DescriptorLists,
+  type FileRecord,
+  type Manifest,
+  type ManifestHead,
+  type PartitionDescriptor,
+  versionAtLeast,
+} from './model.js';
 
 /*
  * The metadata files of one layer (crdb-format.md 1.4), read from and written to an ExternalStorage opened at the layer's
@@ -28,15 +37,22 @@ export const OLD_MANIFEST_FILE = 'BACKUP';
 /** Names of a manifest in the order of reading. */
 export const MANIFEST_NAMES: readonly string[] = [METADATA_FILE, MANIFEST_FILE, OLD_MANIFEST_FILE];
 
-/** A manifest whose lists are not decoded, or not even fetched, before somebody asks for them. */
+/**
+ * A manifest whose lists are not decoded, or not even fetched, before somebody asks for them. Each is decoded anew at every call,
+ * and takes the storage that the manifest was opened from, open.
+ */
 export interface OpenedManifest {
   readonly head: ManifestHead;
-  /**
-   * The whole manifest, decoded anew at every call. Takes the storage that it was opened from, open.
-   * @throws SpanvaultError SV_CORRUPT_MANIFEST, SV_CORRUPT_SST, SV_STORAGE_NOT_FOUND (a list's SST is gone)
-   */
+  /** The whole manifest. @throws SpanvaultError SV_CORRUPT_MANIFEST, SV_CORRUPT_SST, SV_STORAGE_NOT_FOUND (a list's SST is gone) */
   load(storage: ExternalStorage, signal?: AbortSignal): Promise<Manifest>;
+  /** Its files alone. @throws SpanvaultError as `load` */
+  loadFiles(storage: ExternalStorage, signal?: AbortSignal): Promise<readonly FileRecord[]>;
+  /** Its descriptors alone. @throws SpanvaultError as `load` */
+  loadDescriptors(storage: ExternalStorage, signal?: AbortSignal): Promise<DescriptorLists>;
 }
+
+/** Inflated bytes of a manifest that are kept rather than inflated again. */
+const KEPT_INFLATED_BYTES = 16 * 1024;
 
 /**
  * Reads a layer's manifest without its lists: of the slim one only its own bytes, of the fat one all bytes, whose lists are
@@ -54,20 +70,39 @@ export async function openManifest(storage: ExternalStorage, signal?: AbortSigna
       if (hasCode(error, 'SV_STORAGE_NOT_FOUND')) continue;
       throw error;
     }
-    const head = decodeManifestHead(await openEnvelope(stored, name), name);
+    const bytes = await openEnvelope(stored, name);
+    const head = decodeManifestHead(bytes, name);
     checkRead({ ...head, files: [], descriptors: [], descriptorChanges: [] }, name);
-    return {
-      head,
-      // What is kept is the stored form: gzip makes it a fraction of what it holds.
-      load: async (from, loadSignal) =>
-        await completeManifest(from, decodeManifest(await openEnvelope(stored, name), name), name, loadSignal),
-    };
+    return openedManifest(head, bytes.length <= KEPT_INFLATED_BYTES ? bytes : stored, name);
   }
   throw new SpanvaultError(
     'SV_STORAGE_NOT_FOUND',
     `could not find BACKUP manifest file in any of the known locations: ${MANIFEST_NAMES.join(', ')}`,
     { details: { location: storage.display } },
   );
+}
+
+/** `kept`: the manifest's bytes, or its stored form where gzip makes it a fraction of what it holds. */
+function openedManifest(head: ManifestHead, kept: Uint8Array, name: string): OpenedManifest {
+  const slim = head.hasExternalManifestSsts;
+  const bytes = (): Promise<Uint8Array> => openEnvelope(kept, name);
+  const checked = (files: readonly FileRecord[]): readonly FileRecord[] => {
+    checkRead({ ...head, files, descriptors: [], descriptorChanges: [] }, name);
+    return files;
+  };
+  const loadFiles = async (storage: ExternalStorage, signal?: AbortSignal): Promise<readonly FileRecord[]> =>
+    checked(slim ? await readFileList(storage, signal) : decodeManifestFiles(await bytes(), name));
+  const loadDescriptors = async (storage: ExternalStorage, signal?: AbortSignal): Promise<DescriptorLists> =>
+    repairLists(
+      slim ? await readDescriptorList(storage, head, signal) : decodeManifestDescriptors(await bytes(), name),
+    );
+  const load = async (storage: ExternalStorage, signal?: AbortSignal): Promise<Manifest> => {
+    const read = decodeManifest(await bytes(), name);
+    if (!slim) return { ...read, files: checked(read.files), ...repairLists(read) };
+    const files = await loadFiles(storage, signal);
+    return { ...read, files, ...(await loadDescriptors(storage, signal)), hasExternalManifestSsts: false };
+  };
+  return { head, load, loadFiles, loadDescriptors };
 }
 
 /**
@@ -79,25 +114,18 @@ export async function readManifest(storage: ExternalStorage, signal?: AbortSigna
   return (await openManifest(storage, signal)).load(storage, signal);
 }
 
-async function completeManifest(
-  storage: ExternalStorage,
-  read: Manifest,
-  name: string,
-  signal: AbortSignal | undefined,
-): Promise<Manifest> {
-  const fat = read.hasExternalManifestSsts ? await readExternalLists(storage, read, signal) : read;
-  checkRead(fat, name);
-  const descriptors = fat.descriptors.map(fixDescriptor);
-  const changes = fat.descriptorChanges.map((change) =>
-    change.desc === undefined ? change : { ...change, desc: fixDescriptor(change.desc) },
-  );
-  const repaired = descriptors.some((descriptor, index) => descriptor !== fat.descriptors[index]);
-  const repairedChanges = changes.some((change, index) => change.desc !== fat.descriptorChanges[index]?.desc);
-  // Lists that needed no repair stay the very same, so that they encode as they were read.
+/** CockroachDB's repairs. Lists that need none stay the very same, so that they encode as they were read. */
+function repairLists({ descriptors, descriptorChanges }: DescriptorLists): DescriptorLists {
+  const repaired = descriptors.map(fixDescriptor);
+  const changes = descriptorChanges.map((change) => {
+    const desc = change.desc === undefined ? undefined : fixDescriptor(change.desc);
+    return desc === change.desc ? change : { ...change, desc };
+  });
   return {
-    ...fat,
-    ...(repaired ? { descriptors } : {}),
-    ...(repairedChanges ? { descriptorChanges: changes } : {}),
+    descriptors: repaired.every((descriptor, index) => descriptor === descriptors[index]) ? descriptors : repaired,
+    descriptorChanges: changes.every((change, index) => change === descriptorChanges[index])
+      ? descriptorChanges
+      : changes,
   };
 }
 

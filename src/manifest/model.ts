@@ -106,6 +106,9 @@ export interface Manifest {
 /** What a manifest says besides the lists that grow with data, tables and history. */
 export type ManifestHead = Omit<Manifest, 'files' | 'descriptors' | 'descriptorChanges'>;
 
+/** What a layer says of tables, databases and the rest of the catalog. */
+export type DescriptorLists = Pick<Manifest, 'descriptors' | 'descriptorChanges'>;
+
 /** The part of a layer's file list that lies in one non-default store (crdb-format.md 2.5). */
 export interface PartitionDescriptor {
   readonly localityKv: string;

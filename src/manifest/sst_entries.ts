@@ -10,6 +10,13 @@ export type SstEntry = BatchEntry;
 const BATCH_ENTRIES = 4096;
 const BATCH_BYTES = 1024 * 1024;
 const PART_BYTES = 1024 * 1024;
+/** Bytes of an SST that are read first: all of most lists, and of the others the end that opening them takes. */
+const TAIL_BYTES = 64 * 1024;
+/** Memory for entries by bytes of the file: lists compress to a third or less; what is too little is filled again. */
+const ENTRY_BYTES_PER_FILE_BYTE = 4;
+const MEMORY_BYTES_MIN = 4096;
+/** Room of an entry of a list, about; at least that of a file's name, span and counts. */
+const BYTES_PER_ENTRY = 64;
 
 /** Writes entries, in any order, as one SST. */
 export async function writeSst(storage: ExternalStorage, name: string, entries: readonly SstEntry[]): Promise<void> {
@@ -71,9 +78,14 @@ function batchEnd(entries: readonly SstEntry[], from: number): number {
   return to;
 }
 
-/** Entries of an SST in order, fetched in windows; every block is checked. @throws SpanvaultError SV_CORRUPT_SST, SV_STORAGE_NOT_FOUND */
+/**
+ * Entries of an SST in order; every block is checked. A small file takes one read, a larger one is fetched in windows.
+ * @throws SpanvaultError SV_CORRUPT_SST, SV_STORAGE_NOT_FOUND
+ */
 export async function* readSst(storage: ExternalStorage, name: string, signal?: AbortSignal): AsyncGenerator<SstEntry> {
-  const fileBytes = await storage.size(name);
+  const own = signal === undefined ? {} : { signal };
+  const { bytes: tail, totalBytes: fileBytes } = await storage.read(name, { offset: -TAIL_BYTES, ...own });
+  const tailOffset = fileBytes - tail.length;
   const nothing = new Uint8Array(0);
   const merge = native.newMerge({
     startKey: nothing,
@@ -97,7 +109,9 @@ export async function* readSst(storage: ExternalStorage, name: string, signal?: 
     endKey: nothing,
     endInclusive: false,
   });
-  let memory = allocateBatch(BATCH_BYTES, BATCH_ENTRIES);
+  const memoryBytes = Math.min(BATCH_BYTES, Math.max(MEMORY_BYTES_MIN, ENTRY_BYTES_PER_FILE_BYTE * fileBytes));
+  const entries = Math.min(BATCH_ENTRIES, Math.ceil(memoryBytes / BYTES_PER_ENTRY));
+  let memory = allocateBatch(memoryBytes, entries);
   for (;;) {
     throwIfAborted(signal);
     const step = merge.next(memory.bytes, memory.offsets);
@@ -105,14 +119,13 @@ export async function* readSst(storage: ExternalStorage, name: string, signal?: 
     if (step.kind === 'grow') {
       if (step.bytes > fileBytes * 256 + BATCH_BYTES)
         throw new SpanvaultError('SV_CORRUPT_SST', `${shown} claims an entry of ${step.bytes} bytes`);
-      memory = allocateBatch(step.bytes, BATCH_ENTRIES);
+      memory = allocateBatch(step.bytes, entries);
     } else if (step.kind === 'need') {
       for (const { file, offset, length } of step.needs) {
-        merge.feed(
-          file,
-          offset,
-          (await storage.read(name, { offset, length, ...(signal === undefined ? {} : { signal }) })).bytes,
-        );
+        const at = offset - tailOffset;
+        const held = at >= 0 && at + length <= tail.length;
+        const bytes = held ? tail.subarray(at, at + length) : (await storage.read(name, { offset, length, ...own })).bytes;
+        merge.feed(file, offset, bytes);
       }
     } else {
       // Copies: the memory is filled again by the next call.

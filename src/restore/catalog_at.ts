@@ -1,12 +1,44 @@
 import { type Descriptor, decodeDescriptor, PUBLIC_SCHEMA_ID } from '../catalog/index.js';
+import type { OpenedLayer } from '../collection/index.js';
 import { compareTimestamps, type Timestamp } from '../keys/index.js';
-import type { Manifest } from '../manifest/index.js';
+import type { DescriptorLists, ManifestHead } from '../manifest/index.js';
+import { inLanes } from '../storage/index.js';
+
+/** What a layer of a chain says of the catalog. */
+export type CatalogLayer = DescriptorLists & Pick<ManifestHead, 'endTime' | 'descriptorCoverage'>;
+
+/**
+ * Reads the descriptors of a chain at a time, of as few layers as tell them: the last one, unless revisions count and some layer
+ * has them.
+ * @throws SpanvaultError what loading the lists throws
+ */
+export async function readCatalogAt(
+  chain: readonly Pick<OpenedLayer, 'head' | 'loadDescriptors'>[],
+  time: Timestamp,
+  timeAsked: boolean,
+  signal?: AbortSignal,
+): Promise<readonly Uint8Array[]> {
+  const last = chain.at(-1)!;
+  const revisions =
+    (timeAsked || last.head.descriptorCoverage === 'cluster') && chain.some(({ head }) => mayTellRevisions(head));
+  const read = await inLanes(revisions ? chain : [last], async ({ head, loadDescriptors }) => ({
+    endTime: head.endTime,
+    descriptorCoverage: head.descriptorCoverage,
+    ...(await loadDescriptors(signal)),
+  }));
+  return catalogAt(read, time, timeAsked);
+}
+
+/** Lists in SSTs of their own tell revisions only where the layer keeps every version; those of a fat manifest may always. */
+function mayTellRevisions({ mvccFilter, hasExternalManifestSsts }: ManifestHead): boolean {
+  return mvccFilter === 'all' || !hasExternalManifestSsts;
+}
 
 /**
  * The descriptors of a chain at a time (crdb-format.md 7.4). With a time asked for, or in cluster backups, the newest
  * revision at or before it counts, descriptor by descriptor; otherwise the last layer's catalog. Dropped ones are left out.
  */
-export function catalogAt(layers: readonly Manifest[], time: Timestamp, timeAsked: boolean): readonly Uint8Array[] {
+export function catalogAt(layers: readonly CatalogLayer[], time: Timestamp, timeAsked: boolean): readonly Uint8Array[] {
   const last = layers.at(-1)!;
   const byRevision =
     (timeAsked || last.descriptorCoverage === 'cluster') && layers.some((layer) => layer.descriptorChanges.length > 0);
@@ -22,7 +54,7 @@ function withParents(descriptors: readonly Descriptor[]): Descriptor[] {
   return descriptors.filter(({ parentId, parentSchemaId }) => known(parentId) && known(parentSchemaId));
 }
 
-function revised(layers: readonly Manifest[], time: Timestamp): Uint8Array[] {
+function revised(layers: readonly CatalogLayer[], time: Timestamp): Uint8Array[] {
   const newest = new Map<number, { readonly time: Timestamp; readonly desc: Uint8Array | undefined }>();
   for (const layer of layers) {
     if (layer.descriptorChanges.length === 0) {

@@ -4,9 +4,9 @@ import { chooseLayers, type OpenedLayer, openBackup, storeOf } from '../collecti
 import { TaskPool, type TaskSpec } from '../executor/index.js';
 import { SpanvaultError, throwIfAborted, toWire } from '../fault/index.js';
 import { compareBytes, type Timestamp, toHex } from '../keys/index.js';
-import { type FileRecord, type Manifest, versionAtLeast } from '../manifest/index.js';
+import { type FileRecord, type ManifestHead, versionAtLeast } from '../manifest/index.js';
 import { addUsage, inLanes, measureStorage, parseUri, resolveUri, type StorageConfig } from '../storage/index.js';
-import { catalogAt } from './catalog_at.js';
+import { readCatalogAt } from './catalog_at.js';
 import { type CoverLayer, coverSpans, type RestoreUnit } from './cover.js';
 import { elidedPrefixOf } from './elision.js';
 import { withoutExcluded } from './excluded.js';
@@ -46,18 +46,14 @@ async function runRestore(options: RestoreOptions): Promise<Omit<RestoreResult, 
   const { chain, time } = chooseLayers(opened.layers, options.asOf, opened.notices);
   const layers: readonly LoadedLayer[] = await inLanes(chain, async (layer) => ({
     opened: layer,
-    manifest: await layer.load(signal),
+    files: await layer.loadFiles(signal),
   }));
-  const newest = layers.at(-1)!.manifest;
+  const newest = layers.at(-1)!.opened.head;
   if (options.targets.kind === 'cluster' && newest.descriptorCoverage !== 'cluster') {
     throw new SpanvaultError('SV_USAGE', 'full cluster RESTORE can only be used on full cluster BACKUP files');
   }
   throwIfAborted(signal);
-  const descriptors = catalogAt(
-    layers.map((layer) => layer.manifest),
-    time,
-    options.asOf !== undefined,
-  );
+  const descriptors = await readCatalogAt(chain, time, options.asOf !== undefined, signal);
   const ticket = await sink.begin(scopeOf(options, newest, descriptors, time));
   try {
     const stages = ticket.stages.map(({ name, spans }) => ({
@@ -122,7 +118,7 @@ function refuseUserfile({ targets, in: uris, incrementalLocation = [], storage =
 
 function scopeOf(
   options: RestoreOptions,
-  manifest: Manifest,
+  { descriptorCoverage }: ManifestHead,
   descriptors: readonly Uint8Array[],
   endTime: Timestamp,
 ): RestoreScope {
@@ -137,7 +133,7 @@ function scopeOf(
     schemaOnly,
   } = options;
   return {
-    coverage: manifest.descriptorCoverage,
+    coverage: descriptorCoverage,
     targets: options.targets,
     descriptors,
     endTime,
@@ -154,10 +150,10 @@ function scopeOf(
   };
 }
 
-/** A layer of the chain with its lists. */
+/** A layer of the chain with what it lists. */
 interface LoadedLayer {
   readonly opened: OpenedLayer;
-  readonly manifest: Manifest;
+  readonly files: readonly FileRecord[];
 }
 
 /** A layer with its files in key order, as the covering's file indexes count them. */
@@ -166,8 +162,8 @@ interface SortedLayer extends LoadedLayer {
   readonly cover: CoverLayer;
 }
 
-function sortLayer({ opened, manifest }: LoadedLayer, endInclusive: boolean): SortedLayer {
-  const { startTime, endTime, spans, introducedSpans, files } = manifest;
+function sortLayer({ opened, files }: LoadedLayer, endInclusive: boolean): SortedLayer {
+  const { startTime, endTime, spans, introducedSpans } = opened.head;
   const records = [...files].sort((a, b) => compareBytes(a.span.key, b.span.key));
   const coverFiles = records.map(({ path, localityKv, span, entryCounts }) => ({
     path,
@@ -177,7 +173,7 @@ function sortLayer({ opened, manifest }: LoadedLayer, endInclusive: boolean): So
   }));
   return {
     opened,
-    manifest,
+    files,
     records,
     cover: { startTime, endTime, spans, introducedSpans, endInclusive, files: coverFiles },
   };
@@ -186,7 +182,7 @@ function sortLayer({ opened, manifest }: LoadedLayer, endInclusive: boolean): So
 /** Files may share a boundary key when a writer before 24.1 cut revisions apart (crdb-format.md 7.5, step 3). */
 function endsAreInclusive(layers: readonly LoadedLayer[]): boolean {
   return layers.some(
-    ({ manifest }) => manifest.mvccFilter === 'all' && !versionAtLeast(manifest.clusterVersion, 24, 1),
+    ({ opened: { head } }) => head.mvccFilter === 'all' && !versionAtLeast(head.clusterVersion, 24, 1),
   );
 }
 
@@ -290,13 +286,13 @@ function unitTask(
     return known >= 0 ? known : stores.push(config) - 1;
   };
   const files = unit.files.map(({ layer, file, endInclusive }) => {
-    const { opened, manifest, records } = layers[layer]!;
+    const { opened, records } = layers[layer]!;
     const record = records[file]!;
     return {
       store: storeIndex(storeOf(opened, record)),
       path: record.path,
       layer,
-      elidedPrefix: elidedPrefixOf(manifest, record.span.key),
+      elidedPrefix: elidedPrefixOf(opened.head, record.span.key),
       span: record.span,
       endInclusive,
     };
