@@ -342,6 +342,44 @@ export interface NativeMemoryObjects {
   memoryList(bucket: string, prefix: string, startAfter: string, limit: number): string[];
 }
 
+/** Why a local file or directory was not read. */
+export interface NativeFileFault {
+  /** `outside`: a symbolic link leads out of the root. `cut`: the file became shorter while it was read. */
+  readonly kind: 'system' | 'outside' | 'notAFile' | 'cut' | 'panic';
+  /** The system's error number of kind `system`. */
+  readonly errno?: number;
+  /** Of kind `cut`: where the file ended, and its size when it was opened. */
+  readonly at?: number;
+  readonly total?: number;
+}
+
+/** A window of a file, or the fault. */
+export type NativeFileWindow =
+  | { readonly fault: NativeFileFault }
+  | { readonly fault?: undefined; readonly bytes: Uint8Array; readonly total: number };
+
+/** Entries of a directory, in no order, or the fault; links count as what they lead to, and what leads nowhere is left out. */
+export type NativeDirectory =
+  | { readonly fault: NativeFileFault }
+  | {
+      readonly fault?: undefined;
+      /** Where it is, links resolved. */
+      readonly real: string;
+      readonly names: readonly string[];
+      /** Bytes of each file, 0 where they were not asked for; -1 for a directory. */
+      readonly sizes: readonly number[];
+    };
+
+/**
+ * Local files below `root`, which no symbolic link leads out of. Each call is one task on a thread of Node's pool: as calls of
+ * node:fs, a small read is six of them.
+ */
+export interface NativeFiles {
+  /** A negative `offset` counts from the end; a negative `length` reads to it. Reading past the end gives what there is. */
+  fileRead(root: string, path: string, offset: number, length: number): Promise<NativeFileWindow>;
+  directoryRead(root: string, path: string, sizes: boolean): Promise<NativeDirectory>;
+}
+
 /** Kernels measured as ceilings by the benches, and checks used by tests. */
 export interface NativeKernels {
   crc32c(bytes: Uint8Array, seed: number): number;
@@ -363,7 +401,7 @@ export interface NativeKernels {
 }
 
 /** The whole native module. */
-export interface NativeModule extends NativeStore, NativeMemoryObjects, NativeKernels {
+export interface NativeModule extends NativeStore, NativeMemoryObjects, NativeFiles, NativeKernels {
   newSstWriter(options: NativeSstOptions): NativeSstWriter;
   newMerge(options: NativeMergeOptions): NativeMerge;
   /** Reads and checks a whole file held in memory. @throws SV_CORRUPT_SST, SV_CORRUPT_VALUE, SV_UNSUPPORTED_FORMAT */

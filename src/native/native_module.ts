@@ -93,7 +93,7 @@ function guardMerge(merge: NativeMerge): NativeMerge {
 }
 
 /**
- * The native module of this process. Calls but storeStats are synchronous; they throw SpanvaultError; objects that they return belong
+ * The native module of this process. Calls but storeStats and those of local files are synchronous; they throw SpanvaultError; objects that they return belong
  * to the thread that made them.
  */
 export const native: NativeModule = {
@@ -131,6 +131,8 @@ export const native: NativeModule = {
   memorySize: guarded(raw.memorySize),
   memoryDelete: guarded(raw.memoryDelete),
   memoryList: guarded(raw.memoryList),
+  fileRead: guarded(raw.fileRead),
+  directoryRead: guarded(raw.directoryRead),
   crc32c: guarded(raw.crc32c),
   crc32cCombine: guarded(raw.crc32cCombine),
   crc32Ieee: guarded(raw.crc32Ieee),

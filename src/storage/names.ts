@@ -17,8 +17,11 @@ export function checkName(name: string): void {
   }
 }
 
-/** Byte order of names as UTF-8, which differs from JavaScript's order of UTF-16 units. */
+const SURROGATE = /[\ud800-\udfff]/;
+
+/** Byte order of names as UTF-8, which differs from JavaScript's order of UTF-16 units where there are surrogates. */
 export function compareNames(a: string, b: string): number {
+  if (!SURROGATE.test(a) && !SURROGATE.test(b)) return a < b ? -1 : a > b ? 1 : 0;
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
@@ -32,15 +35,20 @@ export function cutName(name: string, prefix: string, delimiter: string | undefi
   return at < 0 ? name : name.slice(0, at + delimiter.length);
 }
 
+/** Refuses what is no range of an object. @throws SpanvaultError SV_INTERNAL */
+export function checkRange(offset: number, length: number | undefined): void {
+  if (!Number.isSafeInteger(offset) || (length !== undefined && !(Number.isSafeInteger(length) && length >= 0))) {
+    throw new SpanvaultError('SV_INTERNAL', `a read of ${length} bytes at ${offset} is not a range`);
+  }
+}
+
 /** Clips a requested range to an object: negative offsets count from the end. @throws SpanvaultError SV_INTERNAL for lengths below zero */
 export function clipRange(
   totalBytes: number,
   offset = 0,
   length?: number,
 ): { readonly start: number; readonly length: number } {
-  if (!Number.isSafeInteger(offset) || (length !== undefined && !(Number.isSafeInteger(length) && length >= 0))) {
-    throw new SpanvaultError('SV_INTERNAL', `a read of ${length} bytes at ${offset} is not a range`);
-  }
+  checkRange(offset, length);
   const start = offset < 0 ? Math.max(0, totalBytes + offset) : Math.min(offset, totalBytes);
   return { start, length: Math.min(length ?? totalBytes - start, totalBytes - start) };
 }

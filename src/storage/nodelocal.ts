@@ -1,6 +1,7 @@
-import { open, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
+import { native } from '../native/index.js';
 import type {
   ExternalStorage,
   ListedObject,
@@ -10,8 +11,8 @@ import type {
   StorageSettings,
   WriteOptions,
 } from './contract.js';
-import { checkName, clipRange } from './names.js';
-import { errnoOf, fileFault } from './nodelocal_faults.js';
+import { checkName, checkRange } from './names.js';
+import { errnoOf, fileFault, nativeFileFault, notAnObject } from './nodelocal_faults.js';
 import { NodelocalRoot } from './nodelocal_root.js';
 import { walk } from './nodelocal_walk.js';
 import { createFile, isUnfinished } from './nodelocal_writer.js';
@@ -41,32 +42,13 @@ export class NodelocalStorage implements ExternalStorage {
 
   async read(name: string, options: ReadOptions = {}): Promise<ReadResult> {
     const what = `reading ${this.display}/${name}`;
-    const path = await this.#existing(name, what, options.signal);
-    try {
-      const handle = await open(path, 'r');
-      try {
-        const info = await handle.stat();
-        if (!info.isFile()) throw notAnObject(what);
-        const { start, length } = clipRange(info.size, options.offset, options.length);
-        const bytes = new Uint8Array(length);
-        let done = 0;
-        while (done < length) {
-          throwIfAborted(options.signal);
-          const { bytesRead } = await handle.read(bytes, done, length - done, start + done);
-          if (bytesRead === 0)
-            throw new SpanvaultError(
-              'SV_STORAGE_IO',
-              `${what} failed: it ended at byte ${start + done} of ${info.size}`,
-            );
-          done += bytesRead;
-        }
-        return { bytes, totalBytes: info.size };
-      } finally {
-        await handle.close();
-      }
-    } catch (error) {
-      throw fileFault(error, what);
-    }
+    const path = this.#path(name);
+    const { offset = 0, length, signal } = options;
+    checkRange(offset, length);
+    throwIfAborted(signal);
+    const read = await native.fileRead(this.#root.nodeDirectory, path, offset, length ?? -1);
+    if (read.fault !== undefined) throw nativeFileFault(read.fault, what);
+    return { bytes: read.bytes, totalBytes: read.total };
   }
 
   async size(name: string): Promise<number> {
@@ -161,12 +143,6 @@ export class NodelocalStorage implements ExternalStorage {
     }
     return join(this.#base, name);
   }
-}
-
-function notAnObject(what: string): SpanvaultError {
-  return new SpanvaultError('SV_STORAGE_NOT_FOUND', `${what} failed: it does not exist`, {
-    details: { reason: 'a directory has that name' },
-  });
 }
 
 function nodeOf(uri: StorageUri, settings: StorageSettings): number {

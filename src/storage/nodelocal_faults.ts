@@ -1,4 +1,6 @@
+import { getSystemErrorName } from 'node:util';
 import { type FaultCode, isSpanvaultError, SpanvaultError } from '../fault/index.js';
+import type { NativeFileFault } from '../native/index.js';
 
 /** Codes of errno names; what is not listed is SV_STORAGE_IO. */
 const CODES: Readonly<Record<string, FaultCode>> = {
@@ -39,4 +41,39 @@ export function fileFault(error: unknown, what: string): SpanvaultError {
       retry: code === 'SV_STORAGE_UNAVAILABLE' ? 'backoff' : 'never',
     },
   );
+}
+
+/** What a native read of a file or a directory failed with; `what` as in `fileFault`. */
+export function nativeFileFault(fault: NativeFileFault, what: string): SpanvaultError {
+  switch (fault.kind) {
+    case 'system': {
+      const errno = getSystemErrorName(-(fault.errno ?? 0));
+      // A component that is a file and not a directory: no such object either.
+      const code = errno === 'ENOTDIR' ? 'ENOENT' : errno;
+      return fileFault(Object.assign(new Error(`${errno}: ${what}`), { code }), what);
+    }
+    case 'outside':
+      return outsideFault();
+    case 'notAFile':
+      return notAnObject(what);
+    case 'cut':
+      return new SpanvaultError('SV_STORAGE_IO', `${what} failed: it ended at byte ${fault.at} of ${fault.total}`);
+    case 'panic':
+      return new SpanvaultError('SV_INTERNAL', `${what} failed: native code panicked`);
+  }
+}
+
+/** A symbolic link leads out of the node's directory. */
+export function outsideFault(): SpanvaultError {
+  return new SpanvaultError(
+    'SV_STORAGE_DENIED',
+    'local file access to paths outside of external-io-dir is not allowed: a symbolic link leads outside',
+  );
+}
+
+/** A directory is no object. */
+export function notAnObject(what: string): SpanvaultError {
+  return new SpanvaultError('SV_STORAGE_NOT_FOUND', `${what} failed: it does not exist`, {
+    details: { reason: 'a directory has that name' },
+  });
 }

@@ -1,7 +1,7 @@
 import { mkdir, open, realpath, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { SpanvaultError } from '../fault/index.js';
-import { errnoOf, fileFault } from './nodelocal_faults.js';
+import { errnoOf, fileFault, outsideFault } from './nodelocal_faults.js';
 
 /**
  * The directory tree of one node. Paths are resolved through symbolic links before use and refused when they end outside
@@ -73,10 +73,7 @@ export class NodelocalRoot {
 
   #inside(root: string, real: string): string {
     if (real === root || real.startsWith(root + sep)) return real;
-    throw new SpanvaultError(
-      'SV_STORAGE_DENIED',
-      'local file access to paths outside of external-io-dir is not allowed: a symbolic link leads outside',
-    );
+    throw outsideFault();
   }
 }
 

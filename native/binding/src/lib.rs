@@ -1,10 +1,11 @@
 //! The boundary to Node: checks arguments, borrows JavaScript's memory for the time of one call, converts errors.
 //!
 //! Every export carries `catch_unwind`: a panic becomes an error, for an unwinding panic would end the process. Every
-//! call but that of `walk` is synchronous and works on memory that JavaScript owns. Must not hold logic of its own or keep a
+//! call but those of `walk` and `files` is synchronous and works on memory that JavaScript owns. Must not hold logic of its own or keep a
 //! borrow.
 
 mod faults;
+mod files;
 mod kernels;
 mod memory;
 mod merge;

@@ -2,7 +2,7 @@
 //!
 //! Owns the environment (opened once per process, shared by all threads through a handle), its durability, its
 //! resident memory, and the loops that scan, ingest, erase and measure. Also owns the objects of `memory://`, the other
-//! thing that all threads of a process share. Must not know of Node, of JavaScript values, or of backups: keys and
+//! thing that all threads of a process share, and reads of local files in one go. Must not know of Node, of JavaScript values, or of backups: keys and
 //! values are engine keys and MVCC values (crdb-format.md 4.1, 4.2) and nothing looks into a value.
 
 mod changed;
@@ -13,6 +13,7 @@ mod fault;
 mod fill;
 mod gap;
 mod keys;
+mod local_files;
 mod memory;
 mod order;
 mod read;
@@ -27,6 +28,7 @@ mod write;
 
 pub use collect::Collected;
 pub use fill::{FillOptions, fill_kv};
+pub use local_files::{Directory, DirectoryEntry, FileFault, FileWindow, list_directory, read_window};
 pub use memory::{MemoryObjects, memory_objects};
 pub use read::Version;
 pub use registry::{close_store, open_store, store};
