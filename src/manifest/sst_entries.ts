@@ -124,7 +124,9 @@ export async function* readSst(storage: ExternalStorage, name: string, signal?: 
       for (const { file, offset, length } of step.needs) {
         const at = offset - tailOffset;
         const held = at >= 0 && at + length <= tail.length;
-        const bytes = held ? tail.subarray(at, at + length) : (await storage.read(name, { offset, length, ...own })).bytes;
+        const bytes = held
+          ? tail.subarray(at, at + length)
+          : (await storage.read(name, { offset, length, ...own })).bytes;
         merge.feed(file, offset, bytes);
       }
     } else {

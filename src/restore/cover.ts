@@ -77,18 +77,6 @@ export function checkCoverage(spans: readonly Span[], layers: readonly CoverLaye
   }
 }
 
-/** First index of sorted `files` whose span may reach into keys at or after `key`, given the longest reach so far. */
-function filesOverlapping(layer: CoverLayer, span: Span): number[] {
-  const hits: number[] = [];
-  for (let index = 0; index < layer.files.length; index++) {
-    const file = layer.files[index]!.span;
-    if (compareBytes(file.key, span.endKey) >= 0) break;
-    const reach = compareBytes(file.endKey, span.key);
-    if (reach > 0 || (layer.endInclusive && reach === 0)) hits.push(index);
-  }
-  return hits;
-}
-
 /**
  * Cuts the requested spans into work units (crdb-format.md 7.5).
  *
@@ -101,7 +89,60 @@ function filesOverlapping(layer: CoverLayer, span: Span): number[] {
  */
 export function coverSpans(input: CoverInput): RestoreUnit[] {
   checkCoverage(input.spans, input.layers);
-  return mergeSpans(input.spans).flatMap((span) => coverOne(span, input));
+  // A unit lies wholly inside or wholly outside of an introduced span, so that the choice of layers holds for all of it.
+  const introduced = input.layers.flatMap((layer, index) =>
+    index === 0 ? [] : layer.introducedSpans.map((span) => ({ span, layer: index })),
+  );
+  const ends = input.layers.flatMap(({ introducedSpans }) =>
+    introducedSpans.flatMap(({ key, endKey }) => [key, endKey]),
+  );
+  const plan: Plan = { input, introduced, mandatory: [...input.cutKeys, ...ends], sweep: new FileSweep(input.layers) };
+  return mergeSpans(input.spans).flatMap((span) => coverOne(span, plan));
+}
+
+interface Plan {
+  readonly input: CoverInput;
+  /** Introduced spans of all layers but the first, with the layer's number, in chain order. */
+  readonly introduced: readonly { readonly span: Span; readonly layer: number }[];
+  /** Keys at which a unit must end. */
+  readonly mandatory: readonly Uint8Array[];
+  readonly sweep: FileSweep;
+}
+
+function coverOne(span: Span, { input, introduced, mandatory, sweep }: Plan): RestoreUnit[] {
+  const forced = new Set(mandatory.map(toHex));
+  let bytes = 0;
+  let files = 0;
+  const count = (begun: readonly Candidate[]): void => {
+    for (const candidate of begun) {
+      if (!reaches(candidate, span.key)) continue;
+      bytes += candidate.dataBytes;
+      files += 1;
+    }
+  };
+  sweep.begin(span.key);
+  sweep.drop(span.key);
+  count(sweep.active);
+  // A file of another writer may begin inside a row; a unit never does.
+  const cuts = [...sweep.startsBefore(span.endKey).map(rowPrefix), ...mandatory]
+    .filter((key) => compareBytes(span.key, key) < 0 && compareBytes(key, span.endKey) < 0)
+    .sort(compareBytes);
+  const units: RestoreUnit[] = [];
+  let start = span.key;
+  for (const cut of [...cuts, span.endKey]) {
+    if (compareBytes(start, cut) >= 0) continue;
+    count(sweep.begin(cut));
+    const atEnd = cut === span.endKey;
+    const full = bytes >= input.targetBytes || files >= input.maxFiles;
+    if (!atEnd && !full && !forced.has(toHex(cut))) continue;
+    sweep.drop(start);
+    const unit = makeUnit({ key: start, endKey: cut }, sweep.active, input.layers, introduced);
+    if (unit.files.length > 0) units.push(unit);
+    start = cut;
+    bytes = 0;
+    files = 0;
+  }
+  return units;
 }
 
 interface Candidate {
@@ -109,65 +150,71 @@ interface Candidate {
   readonly file: number;
   readonly span: Span;
   readonly dataBytes: number;
+  readonly endInclusive: boolean;
 }
 
-function coverOne(span: Span, input: CoverInput): RestoreUnit[] {
-  const candidates: Candidate[] = input.layers.flatMap((layer, index) =>
-    filesOverlapping(layer, span).map((file) => ({
-      layer: index,
-      file,
-      span: layer.files[file]!.span,
-      dataBytes: layer.files[file]!.dataBytes,
-    })),
-  );
-  // A unit lies wholly inside or wholly outside of an introduced span, so that the choice of layers holds for all of it.
-  const introduced = input.layers.flatMap((layer) => layer.introducedSpans.flatMap(({ key, endKey }) => [key, endKey]));
-  const mandatory = [...input.cutKeys, ...introduced];
-  const forced = new Set(mandatory.map(toHex));
-  // A file of another writer may begin inside a row; a unit never does.
-  const cuts = [...candidates.map((candidate) => rowPrefix(candidate.span.key)), ...mandatory]
-    .filter((key) => compareBytes(span.key, key) < 0 && compareBytes(key, span.endKey) < 0)
-    .sort(compareBytes);
-  const units: RestoreUnit[] = [];
-  let start = span.key;
-  let bytes = 0;
-  let files = 0;
-  const starts = [...candidates].sort((a, b) => compareBytes(a.span.key, b.span.key));
-  let nextStart = 0;
-  for (const cut of [...cuts, span.endKey]) {
-    for (; nextStart < starts.length && compareBytes(starts[nextStart]!.span.key, cut) < 0; nextStart++) {
-      bytes += starts[nextStart]!.dataBytes;
-      files += 1;
-    }
-    const atEnd = cut === span.endKey;
-    const full = bytes >= input.targetBytes || files >= input.maxFiles;
-    if (!atEnd && !full && !forced.has(toHex(cut))) continue;
-    if (compareBytes(start, cut) >= 0) continue;
-    units.push(makeUnit({ key: start, endKey: cut }, candidates, input.layers));
-    start = cut;
-    bytes = 0;
-    files = 0;
+/** A file may hold keys at or after `key`. */
+function reaches({ span, endInclusive }: Candidate, key: Uint8Array): boolean {
+  const reach = compareBytes(span.endKey, key);
+  return reach > 0 || (endInclusive && reach === 0);
+}
+
+/** The files of all layers by where they begin, walked once: what a unit overlaps is among those that have begun and not ended. */
+class FileSweep {
+  readonly #starts: readonly Candidate[];
+  #next = 0;
+  /** Files that have begun and that `drop` has not found ended. */
+  active: Candidate[] = [];
+
+  constructor(layers: readonly CoverLayer[]) {
+    const all = layers.flatMap(({ files, endInclusive }, layer) =>
+      files.map(({ span, dataBytes }, file): Candidate => ({ layer, file, span, dataBytes, endInclusive })),
+    );
+    this.#starts = all.sort((a, b) => compareBytes(a.span.key, b.span.key));
   }
-  return units.filter((unit) => unit.files.length > 0);
+
+  /** Takes up the files that begin before `key`, and tells them. Keys only grow from call to call. */
+  begin(key: Uint8Array): readonly Candidate[] {
+    const from = this.#next;
+    while (this.#next < this.#starts.length && compareBytes(this.#starts[this.#next]!.span.key, key) < 0) this.#next++;
+    const begun = this.#starts.slice(from, this.#next);
+    this.active.push(...begun);
+    return begun;
+  }
+
+  /** Forgets the files that hold nothing at or after `key`. */
+  drop(key: Uint8Array): void {
+    this.active = this.active.filter((candidate) => reaches(candidate, key));
+  }
+
+  /** First keys, each once, of files not taken up yet that begin before `key`. */
+  startsBefore(key: Uint8Array): Uint8Array[] {
+    const keys: Uint8Array[] = [];
+    for (let at = this.#next; at < this.#starts.length; at++) {
+      const start = this.#starts[at]!.span.key;
+      if (compareBytes(start, key) >= 0) break;
+      const last = keys.at(-1);
+      if (last === undefined || compareBytes(last, start) < 0) keys.push(start);
+    }
+    return keys;
+  }
 }
 
 /** The files of a unit; layers that end before the span was reintroduced do not count (crdb-format.md 7.5, step 2). */
-function makeUnit(span: Span, candidates: readonly Candidate[], layers: readonly CoverLayer[]): RestoreUnit {
-  let first = 0;
-  layers.forEach((layer, index) => {
-    if (index > 0 && layer.introducedSpans.some((introduced) => intersectSpans(introduced, span) !== undefined))
-      first = index;
-  });
+function makeUnit(
+  span: Span,
+  overlapping: readonly Candidate[],
+  layers: readonly CoverLayer[],
+  introduced: Plan['introduced'],
+): RestoreUnit {
+  const first = introduced.findLast((one) => intersectSpans(one.span, span) !== undefined)?.layer ?? 0;
   const floor = layers[first]!.endTime;
-  const files = candidates.filter(({ layer, span: fileSpan }) => {
-    const { endTime, endInclusive } = layers[layer]!;
-    if (compareTimestamps(endTime, floor) < 0) return false;
-    const reach = compareBytes(fileSpan.endKey, span.key);
-    return compareBytes(fileSpan.key, span.endKey) < 0 && (reach > 0 || (endInclusive && reach === 0));
-  });
+  const files = overlapping
+    .filter(({ layer }) => compareTimestamps(layers[layer]!.endTime, floor) >= 0)
+    .sort((a, b) => a.layer - b.layer || a.file - b.file);
   return {
     span,
-    files: files.map(({ layer, file }) => ({ layer, file, endInclusive: layers[layer]!.endInclusive })),
+    files: files.map(({ layer, file, endInclusive }) => ({ layer, file, endInclusive })),
     dataBytes: files.reduce((sum, file) => sum + file.dataBytes, 0),
   };
 }
