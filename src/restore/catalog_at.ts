@@ -7,6 +7,14 @@ import { inLanes } from '../storage/index.js';
 /** What a layer of a chain says of the catalog. */
 export type CatalogLayer = DescriptorLists & Pick<ManifestHead, 'endTime' | 'descriptorCoverage'>;
 
+/** The catalog of a chain. */
+export interface ChainCatalog {
+  /** Descriptors at the restored time. */
+  readonly atTime: readonly Uint8Array[];
+  /** Those of the last layer, as it was taken. */
+  readonly newest: readonly Uint8Array[];
+}
+
 /**
  * Reads the descriptors of a chain at a time, of as few layers as tell them: the last one, unless revisions count and some layer
  * has them.
@@ -17,7 +25,7 @@ export async function readCatalogAt(
   time: Timestamp,
   timeAsked: boolean,
   signal?: AbortSignal,
-): Promise<readonly Uint8Array[]> {
+): Promise<ChainCatalog> {
   const last = chain.at(-1)!;
   const revisions =
     (timeAsked || last.head.descriptorCoverage === 'cluster') && chain.some(({ head }) => mayTellRevisions(head));
@@ -26,7 +34,7 @@ export async function readCatalogAt(
     descriptorCoverage: head.descriptorCoverage,
     ...(await loadDescriptors(signal)),
   }));
-  return catalogAt(read, time, timeAsked);
+  return { atTime: catalogAt(read, time, timeAsked), newest: read.at(-1)!.descriptors };
 }
 
 /** Lists in SSTs of their own tell revisions only where the layer keeps every version; those of a fat manifest may always. */

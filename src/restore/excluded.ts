@@ -15,7 +15,7 @@ import type { Manifest } from '../manifest/index.js';
  */
 export function withoutExcluded(
   spans: readonly Span[],
-  newest: Manifest,
+  newest: Pick<Manifest, 'startTime' | 'endTime' | 'descriptors'>,
   descriptors: readonly Uint8Array[],
   time: Timestamp,
 ): readonly Span[] {

@@ -53,12 +53,13 @@ async function runRestore(options: RestoreOptions): Promise<Omit<RestoreResult, 
     throw new SpanvaultError('SV_USAGE', 'full cluster RESTORE can only be used on full cluster BACKUP files');
   }
   throwIfAborted(signal);
-  const descriptors = await readCatalogAt(chain, time, options.asOf !== undefined, signal);
+  const catalog = await readCatalogAt(chain, time, options.asOf !== undefined, signal);
+  const descriptors = catalog.atTime;
   const ticket = await sink.begin(scopeOf(options, newest, descriptors, time));
   try {
     const stages = ticket.stages.map(({ name, spans }) => ({
       name,
-      spans: withoutExcluded(spans, newest, descriptors, time),
+      spans: withoutExcluded(spans, { ...newest, descriptors: catalog.newest }, descriptors, time),
     }));
     const work = await ingestStages(options, layers, ticket, {
       stages,
