@@ -127,6 +127,8 @@ function userKeyAt(bytes: Uint8Array, offsets: Uint32Array, index: number): Uint
   return decodeEngineKey(bytes.slice(offsets[2 * index]!, offsets[2 * index + 1]!)).key;
 }
 
+type EncodingScan = RangeScan & Required<Pick<RangeScan, 'encode'>>;
+
 class Exporter {
   readonly #args: ExportTaskArgs;
   readonly #storage: ExternalStorage;
@@ -143,6 +145,7 @@ class Exporter {
   #fileStart: Uint8Array | undefined;
   #fileEnd: Uint8Array = new Uint8Array(0);
   #fileUploaded = 0;
+  #fileEntries = 0;
   #scanSeconds = 0;
   #encodeSeconds = 0;
   #uploadWaitSeconds = 0;
@@ -172,12 +175,8 @@ class Exporter {
     const { startTime, endTime, allRevisions } = this.#args;
     const scan = scanner.open({ span, startTime, endTime, allRevisions });
     try {
-      for (;;) {
-        this.#context.throwIfCancelled();
-        const count = await this.#fill(scan);
-        if (count < 0) break;
-        if (count > 0) await this.#encode(count);
-      }
+      if (scan.encode === undefined) await this.#exportBatches(scan);
+      else await this.#exportDirectly(scan as EncodingScan);
       const whole = !isEmptyTimestamp(startTime) && scan.indexed !== true;
       this.#reads = addReads(this.#reads, {
         bytesVisited: scan.bytesVisited?.(),
@@ -187,6 +186,37 @@ class Exporter {
       scan.close();
     }
     this.#fileEnd = span.endKey;
+  }
+
+  async #exportBatches(scan: RangeScan): Promise<void> {
+    for (;;) {
+      this.#context.throwIfCancelled();
+      const count = await this.#fill(scan);
+      if (count < 0) break;
+      if (count > 0) await this.#encode(count);
+    }
+  }
+
+  /** Lets the source encode what it scans; steps are as large as a batch would be. */
+  async #exportDirectly(scan: EncodingScan): Promise<void> {
+    for (;;) {
+      this.#context.throwIfCancelled();
+      const begin = performance.now();
+      const step = scan.encode(this.#openSst(), this.#parts.current, this.#partPos, this.#args.batchBytes);
+      this.#scanSeconds += (performance.now() - begin) / 1000 - step.encodeSeconds;
+      this.#encodeSeconds += step.encodeSeconds;
+      this.#partPos = step.outPos;
+      this.#fileEntries += step.count;
+      this.#context.progress(step.bytes - step.count * VERSION_BYTES, step.count);
+      if (step.reason === 'done') break;
+      if (step.reason === 'out') await this.#sendPart();
+      else if (step.nextKey !== undefined) await this.finishFile(rowPrefix(step.nextKey));
+    }
+  }
+
+  #openSst(): NativeSstWriter {
+    this.#sst ??= native.newSstWriter(this.#args.sst);
+    return this.#sst;
   }
 
   /** Fills the batch; -1 at the end of the scan. A single entry that is larger than the batch makes the batch grow to fit it. */
@@ -211,10 +241,11 @@ class Exporter {
   async #encode(count: number): Promise<void> {
     let from = 0;
     while (from < count) {
-      this.#sst ??= native.newSstWriter(this.#args.sst);
+      const sst = this.#openSst();
       const begin = performance.now();
-      const progress = this.#sst.write(this.#batch, this.#offsets, count, from, this.#parts.current, this.#partPos);
+      const progress = sst.write(this.#batch, this.#offsets, count, from, this.#parts.current, this.#partPos);
       this.#encodeSeconds += (performance.now() - begin) / 1000;
+      this.#fileEntries += progress.next - from;
       from = progress.next;
       this.#partPos = progress.outPos;
       if (progress.reason === 'out') await this.#sendPart();
@@ -262,7 +293,7 @@ class Exporter {
     const start = this.#fileStart;
     const endKey = nextRow ?? this.#fileEnd;
     this.#fileStart = nextRow;
-    if (sst === undefined || start === undefined) return;
+    if (sst === undefined || start === undefined || this.#fileEntries === 0) return;
     for (let done = false; !done; ) {
       const progress = sst.finish(this.#parts.current, this.#partPos);
       this.#partPos = progress.outPos;
@@ -293,6 +324,7 @@ class Exporter {
     this.#sst = undefined;
     this.#object = undefined;
     this.#fileUploaded = 0;
+    this.#fileEntries = 0;
   }
 
   /** Ends the use of this exporter; no write is in flight. */

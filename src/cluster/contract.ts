@@ -1,6 +1,6 @@
 import type { Locality, Span, Timestamp } from '../keys/index.js';
 import type { DescriptorRevision } from '../manifest/index.js';
-import type { Batch } from '../native/contract.js';
+import type { Batch, NativeScanEncode, NativeSstWriter } from '../native/contract.js';
 
 /** A node that can execute work. */
 export interface NodeInfo {
@@ -90,6 +90,12 @@ export type ScanFill =
 
 export interface RangeScan {
   next(bytes: Uint8Array, offsets: Uint32Array): ScanFill | Promise<ScanFill>;
+  /**
+   * The short cut of the embedded source, whose rows native code can reach: encodes what `next` would return, about `limitBytes`
+   * of it, into `part` from `partPos` on, as `sst.write` would: the files are the same. Absent, as in any other source: whoever
+   * scans takes batches from `next` and encodes them. Calls of both may alternate.
+   */
+  encode?(sst: NativeSstWriter, part: Uint8Array, partPos: number, limitBytes: number): NativeScanEncode;
   /** Bytes of keys, values and index entries that were looked at so far, selected or not. Absent: the source does not count. */
   bytesVisited?(): number;
   /**

@@ -180,6 +180,24 @@ export interface SstReport {
   readonly properties: readonly { readonly name: string; readonly value: Uint8Array }[];
 }
 
+/** What one call of `NativeScan.encode` did. */
+export interface NativeScanEncode {
+  /**
+   * `more`: enough for one call. `out`: the part is full. `cut`: the file has its target size, finish it and go on in a new one.
+   * `done`: the span is finished.
+   */
+  readonly reason: 'more' | 'out' | 'cut' | 'done';
+  /** Entries encoded, and their engine keys and values. */
+  readonly count: number;
+  readonly bytes: number;
+  /** Filled bytes of `out`. */
+  readonly outPos: number;
+  /** How much of the call's time the encoder took. */
+  readonly encodeSeconds: number;
+  /** With `cut`: the user key of the entry that begins the next file. */
+  readonly nextKey?: Uint8Array;
+}
+
 /** A scan of the embedded store; reads a snapshot taken at creation. */
 export interface NativeScan {
   /**
@@ -193,6 +211,11 @@ export interface NativeScan {
     | { readonly kind: 'batch'; readonly count: number; readonly bytesUsed: number }
     | { readonly kind: 'grow'; readonly bytes: number }
     | { readonly kind: 'done' };
+  /**
+   * Encodes what `next` would pack, from the store's pages straight into a file: the same bytes, without a batch between. Ends
+   * after about `limitBytes` of entries; calls may alternate with `next`.
+   */
+  encode(sst: NativeSstWriter, out: Uint8Array, outPos: number, limitBytes: number): NativeScanEncode;
   /** Bytes of keys, values and index entries visited, including versions that were not selected. */
   bytesVisited(): number;
   /** True when the change index tells the scan where to look: `after` is given and not before the index's mark. */

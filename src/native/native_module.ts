@@ -41,7 +41,7 @@ const LOADER = new URL('../../native/binding/index.js', import.meta.url);
  * Number of the contract that the calls below keep, as in native/binding/src/lib.rs: an argument that a module of yesterday does
  * not know would be dropped silently.
  */
-const CONTRACT = 4;
+const CONTRACT = 5;
 
 async function load(): Promise<RawModule> {
   let loaded: Partial<RawModule>;
@@ -64,9 +64,13 @@ async function load(): Promise<RawModule> {
 
 const raw = await load();
 
+/** The module's own writers by the ones that callers have: a call that takes a writer wants the former. */
+const rawWriters = new WeakMap<NativeSstWriter, NativeSstWriter>();
+
 function guardScan(scan: NativeScan): NativeScan {
   return {
     next: guarded((bytes, offsets) => scan.next(bytes, offsets)),
+    encode: guarded((sst, out, outPos, limitBytes) => scan.encode(rawWriters.get(sst) ?? sst, out, outPos, limitBytes)),
     bytesVisited: guarded(() => scan.bytesVisited()),
     indexed: guarded(() => scan.indexed()),
     close: guarded(() => scan.close()),
@@ -74,13 +78,15 @@ function guardScan(scan: NativeScan): NativeScan {
 }
 
 function guardWriter(writer: NativeSstWriter): NativeSstWriter {
-  return {
+  const guard: NativeSstWriter = {
     write: guarded((bytes, offsets, count, from, out, outPos) =>
       writer.write(bytes, offsets, count, from, out, outPos),
     ),
     finish: guarded((out, outPos) => writer.finish(out, outPos)),
     facts: guarded(() => writer.facts()),
   };
+  rawWriters.set(guard, writer);
+  return guard;
 }
 
 function guardMerge(merge: NativeMerge): NativeMerge {

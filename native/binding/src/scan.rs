@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Uint32ArraySlice, Uint8ArraySlice};
+use napi::bindgen_prelude::{Uint32ArraySlice, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 use spanvault_core::fault::{Fault, Result as Checked};
-use spanvault_store::{Scan, ScanOptions, ScanStep, Store};
+use spanvault_store::{ExportReason, Scan, ScanOptions, ScanStep, Store};
 
-use crate::faults::{Result, thrown};
+use crate::faults::{thrown, Result};
+use crate::numbers::{size, whole};
 use crate::packed::disjoint;
+use crate::sst::NativeSstWriter;
 
 /// What a call of `next` did: one of the kinds `batch`, `grow` and `done`.
 #[napi(object, object_from_js = false)]
@@ -21,6 +23,23 @@ pub struct NativeScanStep {
     pub bytes_used: Option<f64>,
     /// Bytes that the next entry needs.
     pub bytes: Option<f64>,
+}
+
+/// What a call of `encode` did; see contract.ts.
+#[napi(object, object_from_js = false)]
+pub struct NativeScanEncode {
+    /// `more`, `out`, `cut` or `done`.
+    pub reason: &'static str,
+    /// Entries encoded.
+    pub count: f64,
+    /// Their engine keys and values.
+    pub bytes: f64,
+    /// Filled bytes of `out`.
+    pub out_pos: f64,
+    /// How much of the call's time the encoder took.
+    pub encode_seconds: f64,
+    /// User key that begins the next file; only with `cut`.
+    pub next_key: Option<Uint8Array>,
 }
 
 /// A scan in progress.
@@ -54,12 +73,42 @@ impl NativeScan {
         Ok(match step {
             ScanStep::Done => none,
             ScanStep::Grow(bytes) => NativeScanStep { kind: "grow", bytes: Some(bytes as f64), ..none },
-            ScanStep::Batch { count, bytes_used } => NativeScanStep {
-                kind: "batch",
-                count: Some(count as f64),
-                bytes_used: Some(bytes_used as f64),
-                ..none
-            },
+            ScanStep::Batch { count, bytes_used } => {
+                NativeScanStep { kind: "batch", count: Some(count as f64), bytes_used: Some(bytes_used as f64), ..none }
+            }
+        })
+    }
+
+    /// Encodes what `next` would pack into a file, at `out[out_pos..]`.
+    #[napi(catch_unwind)]
+    pub fn encode(
+        &mut self,
+        sst: &mut NativeSstWriter,
+        mut out: Uint8ArraySlice,
+        out_pos: f64,
+        limit_bytes: f64,
+    ) -> Result<NativeScanEncode> {
+        // SAFETY: JavaScript of this thread waits for this call: this is the only borrow of `out`, and it ends with it.
+        // LMDB's map, which the call reads, is no memory of JavaScript.
+        let out = unsafe { out.as_mut() };
+        let mut encode = || {
+            let (out_pos, limit) = (size(out_pos, "output position")?, whole(limit_bytes, "limit")?);
+            self.open_scan()?.export(&mut sst.writer, out, out_pos, limit)
+        };
+        let step = encode().map_err(thrown)?;
+        let (reason, next_key) = match step.reason {
+            ExportReason::More => ("more", None),
+            ExportReason::Out => ("out", None),
+            ExportReason::Cut(next_key) => ("cut", Some(next_key.into())),
+            ExportReason::Done => ("done", None),
+        };
+        Ok(NativeScanEncode {
+            reason,
+            count: step.entries as f64,
+            bytes: step.bytes as f64,
+            out_pos: step.out_pos as f64,
+            encode_seconds: step.encoding.as_secs_f64(),
+            next_key,
         })
     }
 

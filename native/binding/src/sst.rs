@@ -96,7 +96,7 @@ pub struct NativeSstFacts {
 /// One SST being written.
 #[napi]
 pub struct NativeSstWriter {
-    writer: SstWriter,
+    pub(crate) writer: SstWriter,
 }
 
 /// A writer of one file.

@@ -3,6 +3,7 @@
 //! Owns compression of a block into its place, the block trailer, offsets in the file, and the spill. Must not know what
 //! is in a block.
 
+use crate::ahead::Ahead;
 use crate::checksum::crc32c_masked;
 use crate::codec::{Compression, Compressor, TYPE_NONE};
 use crate::fault::{Fault, Result};
@@ -12,12 +13,11 @@ use crate::properties_writer::BlockHandle;
 pub(crate) const TRAILER_LEN: usize = 5;
 
 /// How a block is stored.
-#[derive(Clone, Copy)]
 pub(crate) enum Form<'a> {
     /// As it is.
     Plain,
     /// Compressed, if that is worth it; `ahead` is what the caller reads next.
-    Compressed { ahead: &'a [u8] },
+    Compressed { ahead: &'a mut Ahead },
 }
 
 /// The file as far as it is written.

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use zstd_safe::{CCtx, CParameter, DCtx};
 
+use crate::ahead::Ahead;
 use crate::checksum::{crc32c, mask};
 use crate::fault::{Fault, Result};
 use crate::snappy::Snappy;
@@ -123,7 +124,7 @@ impl Compressor {
     ///
     /// # Errors
     /// `SV_INTERNAL` when the codec refuses, which it does for no input.
-    pub fn compress(&mut self, input: &[u8], out: &mut [u8], ahead: &[u8]) -> Result<Option<usize>> {
+    pub fn compress(&mut self, input: &[u8], out: &mut [u8], ahead: &mut Ahead) -> Result<Option<usize>> {
         let length = match &mut self.encoder {
             Encoder::None => return Ok(None),
             Encoder::Snappy(encoder) => {
@@ -133,6 +134,7 @@ impl Compressor {
                 encoder.compress(input, out).map_err(|e| Fault::internal(format!("snappy refused a block: {e}")))?
             }
             Encoder::Zstd(context) => {
+                ahead.keep_up_with(input.len());
                 let mut prefix = [0u8; varint::MAX_U64];
                 let n = varint::put(&mut prefix, input.len() as u64);
                 let too_small = || Fault::internal("zstd output has no room for its length");
@@ -263,7 +265,7 @@ pub fn codec_ceiling(
     let mut compressed = vec![0u8; compressor.bound(block_bytes)];
     let (mut total, mut at, mut sum) = (0u64, 0usize, 0u32);
     for block in input.chunks(block_bytes) {
-        let stored = match compressor.compress(block, &mut compressed, &[])? {
+        let stored = match compressor.compress(block, &mut compressed, &mut Ahead::default())? {
             Some(length) => compressed.get(..length).unwrap_or_default(),
             None => block,
         };
@@ -289,7 +291,7 @@ mod tests {
     fn kept(compression: Compression, input: &[u8]) -> Option<Vec<u8>> {
         let mut compressor = Compressor::new(compression, 3).unwrap();
         let mut out = vec![0; compressor.bound(input.len())];
-        let length = compressor.compress(input, &mut out, &[]).unwrap()?;
+        let length = compressor.compress(input, &mut out, &mut Ahead::default()).unwrap()?;
         out.truncate(length);
         Some(out)
     }

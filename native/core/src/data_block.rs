@@ -12,16 +12,14 @@
 
 use std::cmp::Ordering;
 
-use crate::batch::Batch;
 use crate::engine_key::{self, SET_TRAILER, TRAILER_BYTES};
+use crate::entry_list::{Entry, EntryList, SLACK};
 use crate::fault::{Fault, Result, escape_key};
 use crate::row_boundary::{RowBoundary, RowCounter};
 use crate::value::{EXTENDED_SENTINEL, clear_checksum};
 
 /// Three varints of 32 bits.
 const HEADER_MAX: usize = 15;
-/// Bytes that `copy_short` may write or read beyond what it copies.
-const SLACK: usize = 32;
 /// Count of restarts (4), block type (1) and checksum (4).
 const TAIL_FIXED: usize = 9;
 /// Greatest key and value together; below what varints, blocks and readers allow (2^31 bytes) with room to spare.
@@ -30,7 +28,7 @@ const ENTRY_LIMIT: usize = 1 << 30;
 /// Why encoding stopped before the next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// The batch is consumed.
+    /// The list is consumed.
     Input,
     /// The block is full.
     Full,
@@ -142,7 +140,7 @@ impl DataBlock {
         block.min(file_room)
     }
 
-    /// Encodes entries `from…` of the batch into `memory`, behind the [`DataBlock::len`] bytes that are there, until
+    /// Encodes entries `from…` of the list into `memory`, behind the [`DataBlock::len`] bytes that are there, until
     /// something stops it. `file_room` is what the file may grow before it is cut. Returns the next entry.
     ///
     /// # Errors
@@ -151,7 +149,7 @@ impl DataBlock {
     pub(crate) fn encode_run(
         &mut self,
         entries: &mut Entries,
-        batch: &Batch<'_>,
+        list: &impl EntryList,
         from: usize,
         memory: &mut [u8],
         file_room: usize,
@@ -164,10 +162,11 @@ impl DataBlock {
         let (mut len, mut since_restart) = (self.len, self.since_restart);
         let mut room = memory.len().saturating_sub(self.reserved());
         let mut rows = entries.rows.clone();
-        let mut user_key_bytes = 0;
+        let (mut key_bytes, mut value_bytes, mut user_key_bytes) = (0, 0, 0);
         let mut i = from;
         let stop = loop {
-            let Some((key, value)) = batch.get(i) else { break Stop::Input };
+            let Some(entry) = list.entry(i) else { break Stop::Input };
+            let Entry { key, value, .. } = entry;
             let prefix = checked_prefix(key, value)?;
             let shared = common_prefix(previous, key);
             if !ascends(previous, previous_prefix, key, prefix, shared) {
@@ -195,15 +194,16 @@ impl DataBlock {
                 shared + trailer_prefix(previous, key, shared)
             };
             since_restart += 1;
-            let slack = batch.bytes().len() - (value.as_ptr() as usize + value.len() - batch.bytes().as_ptr() as usize);
             // SAFETY: `needed <= room` means that `len` bytes, key and value fit into `memory` together with what `reserved`
             // counts, which includes header, trailer and SLACK. `room` may have shrunk since for the restart just pushed,
-            // but only by what `reserved` had set aside for it. `stored_shared` is at most the length of the internal key. `key` and `value` are slices of
-            // `batch.bytes()` with the value directly behind the key, and `slack` bytes behind the value.
-            len = unsafe { put_entry(memory, len, stored_shared, key, value, slack) };
+            // but only by what `reserved` had set aside for it. `stored_shared` is at most the length of the internal key. The
+            // list promises what lies behind key and value, and neither is memory that is written.
+            len = unsafe { put_entry(memory, len, stored_shared, &entry) };
             if self.rules.clear_checksums && !value.is_empty() {
                 clear_at(&key[..prefix - 1], &mut memory[len - value.len()..len])?;
             }
+            key_bytes += key.len() as u64;
+            value_bytes += value.len() as u64;
             user_key_bytes += prefix as u64 - 1;
             rows.count(&key[..prefix - 1], shared.min(prefix - 1));
             previous = key;
@@ -215,20 +215,18 @@ impl DataBlock {
         entries.rows = rows;
         entries.count += (i - from) as u64;
         entries.user_key_bytes += user_key_bytes;
-        for at in 2 * from..2 * i {
-            let length = u64::from(batch.offsets()[at + 1] - batch.offsets()[at]);
-            *(if at % 2 == 0 { &mut entries.key_bytes } else { &mut entries.value_bytes }) += length;
-        }
+        entries.key_bytes += key_bytes;
+        entries.value_bytes += value_bytes;
         if i > from {
             held.clear();
-            held.extend_from_slice(batch.get(i - 1).unwrap_or_default().0);
+            held.extend_from_slice(list.entry(i - 1).map_or(&[][..], |entry| entry.key));
         }
         entries.last_key = held;
         Ok((i, stop))
     }
 
     /// Room for one more entry beyond its key and value, and for one more restart, the end of the block and its trailer.
-    fn reserved(&self) -> usize {
+    pub(crate) fn reserved(&self) -> usize {
         HEADER_MAX + TRAILER_BYTES + SLACK + 4 * (self.restarts.len() + 1) + TAIL_FIXED
     }
 }
@@ -331,14 +329,15 @@ pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
 ///
 /// # Safety
 /// `memory` has HEADER_MAX + internal key + value + SLACK bytes from `at`; `shared` is at most the internal key's
-/// length; `value` directly follows `key` in one allocation, which goes on for `slack` bytes after it.
+/// length; the entry's slack can be read, and neither it nor the entry overlaps `memory`.
 #[inline]
-unsafe fn put_entry(memory: &mut [u8], at: usize, shared: usize, key: &[u8], value: &[u8], slack: usize) -> usize {
+unsafe fn put_entry(memory: &mut [u8], at: usize, shared: usize, entry: &Entry<'_>) -> usize {
+    let Entry { key, value, key_slack, value_slack } = *entry;
     let base = memory.as_mut_ptr();
     let unshared = key.len() + TRAILER_BYTES - shared;
     // SAFETY: every write below stays within what the caller guarantees: at most HEADER_MAX bytes of varints, then the
     // unshared part of the internal key, then the value; short copies write up to SLACK bytes beyond their end. Reads
-    // beyond key and value stay within the batch, because they are made only with `slack >= SLACK`.
+    // beyond key and value are made only where SLACK bytes lie behind them.
     unsafe {
         let mut to = base.add(at);
         if (shared | unshared | value.len()) < 0x80 {
@@ -352,7 +351,7 @@ unsafe fn put_entry(memory: &mut [u8], at: usize, shared: usize, key: &[u8], val
         }
         if shared <= key.len() {
             let tail = key.len() - shared;
-            copy_short(key.as_ptr().add(shared), to, tail, slack + value.len() >= SLACK);
+            copy_short(key.as_ptr().add(shared), to, tail, key_slack >= SLACK);
             to = to.add(tail);
             to.cast::<[u8; TRAILER_BYTES]>().write_unaligned(SET_TRAILER);
             to = to.add(TRAILER_BYTES);
@@ -362,7 +361,7 @@ unsafe fn put_entry(memory: &mut [u8], at: usize, shared: usize, key: &[u8], val
             std::ptr::copy_nonoverlapping(part.as_ptr(), to, part.len());
             to = to.add(part.len());
         }
-        copy_short(value.as_ptr(), to, value.len(), slack >= SLACK);
+        copy_short(value.as_ptr(), to, value.len(), value_slack >= SLACK);
         to.add(value.len()).offset_from(base) as usize
     }
 }

@@ -3,6 +3,7 @@
 //! Owns every byte format below the manifest. Must not do I/O, read a clock, start a thread or know of Node: callers
 //! hand in bytes and output memory and get bytes and numbers back. Bytes from files are untrusted; no input may panic.
 
+pub mod ahead;
 pub mod batch;
 mod block_builder;
 pub mod block_iter;
@@ -17,6 +18,7 @@ mod data_block;
 pub mod emit;
 pub mod engine_key;
 pub mod entries;
+pub mod entry_list;
 pub mod fault;
 pub mod flaw;
 pub mod footer;

@@ -1,15 +1,17 @@
-//! The SST writer: packed batches in, parts of a RocksDBv2 table out (sst-format.md 16; crdb-format.md 6 and 15).
+//! The SST writer: packed batches or other lists of entries in, parts of a RocksDBv2 table out (sst-format.md 16; crdb-format.md 6 and 15).
 //!
 //! Owns the life of one file: data blocks, single-level index, tail, facts. The bytes of a file depend on its entries
 //! and options alone, never on how batches and parts were cut. Memory: one block, the index, and a spill of at most one
 //! block and the tail. Must not do I/O.
 
+use crate::ahead::Ahead;
 use crate::batch::Batch;
 use crate::block_builder::{BlockBuilder, INDEX_INTERVAL};
 use crate::block_output::{Form, BlockOutput, TRAILER_LEN};
 use crate::codec::{Compression, Compressor};
 use crate::data_block::{BlockRules, DataBlock, Entries, Stop};
 use crate::engine_key::{self, SEPARATOR_TRAILER, SET_TRAILER, TRAILER_BYTES};
+use crate::entry_list::EntryList;
 use crate::fault::{Fault, Result};
 use crate::properties_writer::{BlockHandle, TableNumbers, footer, metaindex_payload, properties_payload};
 use crate::row_boundary::RowBoundary;
@@ -69,7 +71,7 @@ impl SstOptions {
 /// Why a call of [`SstWriter::write`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The batch is consumed.
+    /// The list is consumed.
     Input,
     /// The output memory is full: hand over another.
     Out,
@@ -180,22 +182,22 @@ impl SstWriter {
         self.entries.rows.primaries = prefixes;
     }
 
-    /// Encodes entries `from…` of a batch into `out` from `out_pos`, until the batch, `out` or the file ends. What is
+    /// Encodes entries `from…` of a list into `out` from `out_pos`, until the list, `out` or the file ends. What is
     /// behind the returned `out_pos` is undefined.
     ///
     /// # Errors
     /// `SV_USAGE` when keys do not strictly ascend or are no engine keys, or for positions outside; `SV_LIMIT` for huge
     /// entries; `SV_CORRUPT_VALUE` when the checksum of a malformed value is to be cleared. The file is lost then.
-    pub fn write(&mut self, batch: &Batch<'_>, from: usize, out: &mut [u8], out_pos: usize) -> Result<Progress> {
+    pub fn write(&mut self, list: &impl EntryList, from: usize, out: &mut [u8], out_pos: usize) -> Result<Progress> {
         self.check_state(State::Open, "write")?;
-        if from > batch.count() || out_pos > out.len() {
+        if from > list.count() || out_pos > out.len() {
             return Err(Fault::usage(format!(
                 "write from entry {from} of {} at byte {out_pos} of {}",
-                batch.count(),
+                list.count(),
                 out.len()
             )));
         }
-        self.guarded(|writer| writer.encode(batch, from, out, out_pos))
+        self.guarded(|writer| writer.encode(list, from, out, out_pos))
     }
 
     /// Writes what remains of the file; call until the second result is true.
@@ -253,15 +255,14 @@ impl SstWriter {
         result
     }
 
-    fn encode(&mut self, batch: &Batch<'_>, from: usize, out: &mut [u8], out_pos: usize) -> Result<Progress> {
+    fn encode(&mut self, list: &impl EntryList, from: usize, out: &mut [u8], out_pos: usize) -> Result<Progress> {
         let mut at = self.output.drain(out, out_pos);
         let mut next = from;
         if self.output.is_pending() {
             return Ok(Progress { next, out_pos: at, reason: Reason::Out });
         }
         if self.entries.count == 0 {
-            let first = batch.get(from).unwrap_or_default().0;
-            self.first_key = engine_key::user_key(first).to_vec();
+            self.first_key = list.entry(from).map_or_else(Vec::new, |entry| engine_key::user_key(entry.key).to_vec());
         }
         // Set when `out` had no room for the first entry of a block, which then is built in the scratch memory.
         let mut oversized = false;
@@ -274,10 +275,10 @@ impl SstWriter {
             let memory = if direct { out.get_mut(at..).unwrap_or_default() } else { &mut self.scratch[..] };
             let file_room = self.options.target_file_bytes.saturating_sub(self.output.file_bytes());
             let file_room = usize::try_from(file_room).unwrap_or(usize::MAX);
-            let (reached, stop) = self.block.encode_run(&mut self.entries, batch, next, memory, file_room)?;
+            let (reached, stop) = self.block.encode_run(&mut self.entries, list, next, memory, file_room)?;
             next = reached;
             if stop == Stop::Full {
-                at = self.end_block(Some((batch, next)), direct, out, at)?;
+                at = self.end_block(Some((list, next)), direct, out, at)?;
                 oversized = false;
                 if self.output.is_pending() || at == out.len() {
                     return Ok(Progress { next, out_pos: at, reason: Reason::Out });
@@ -291,6 +292,8 @@ impl SstWriter {
             if direct {
                 // The caller may hand in other memory next time: keep the beginning of the block.
                 let n = self.block.len();
+                // An entry that is larger than the scratch memory may have found room in `out`.
+                self.scratch.resize((n + self.block.reserved()).max(self.scratch.len()), 0);
                 self.scratch[..n].copy_from_slice(&out[at..at + n]);
             }
             match stop {
@@ -301,18 +304,24 @@ impl SstWriter {
         }
     }
 
-    /// Ends the block: stores it and adds its index entry, which lies before the `next` entry of the batch. Returns the end
+    /// Ends the block: stores it and adds its index entry, which lies before the `next` entry of the list. Returns the end
     /// in `out`.
-    fn end_block(&mut self, next: Option<(&Batch<'_>, usize)>, direct: bool, out: &mut [u8], at: usize) -> Result<usize> {
-        let next_key = next.and_then(|(batch, i)| batch.get(i)).map(|entry| entry.0);
+    fn end_block<L: EntryList>(
+        &mut self,
+        next: Option<(&L, usize)>,
+        direct: bool,
+        out: &mut [u8],
+        at: usize,
+    ) -> Result<usize> {
+        let next_key = next.and_then(|(list, i)| list.entry(i)).map(|entry| entry.key);
         let (handle, at) = if direct {
             let length = self.block.seal(out.get_mut(at..).unwrap_or_default());
             self.output.seal_in_place(out, at, length)?
         } else {
             let length = self.block.seal(&mut self.scratch);
             // Entries of the next block come into the cache while this one keeps the processor busy.
-            let ahead = next.map_or(&[][..], |(batch, i)| batch.bytes_from(i));
-            self.output.write(&self.scratch[..length], Form::Compressed { ahead }, out, at)?
+            let mut ahead = next.map_or_else(Ahead::default, |(list, i)| list.ahead(i));
+            self.output.write(&self.scratch[..length], Form::Compressed { ahead: &mut ahead }, out, at)?
         };
         self.data_blocks += 1;
         self.block.reset();
@@ -347,7 +356,7 @@ impl SstWriter {
         if self.entries.count == 0 {
             return Err(Fault::usage("an sst without entries cannot be finished"));
         }
-        let at = self.end_block(None, false, out, at)?;
+        let at = self.end_block(None::<(&Batch<'_>, usize)>, false, out, at)?;
         let data_bytes = self.output.file_bytes();
         let index = std::mem::replace(&mut self.index, BlockBuilder::new(INDEX_INTERVAL)).finish();
         let numbers = TableNumbers {
@@ -359,7 +368,7 @@ impl SstWriter {
             index_bytes: (index.len() + TRAILER_LEN) as u64,
             compression: self.output.compression(),
         };
-        let (index_handle, at) = self.output.write(&index, Form::Compressed { ahead: &[] }, out, at)?;
+        let (index_handle, at) = self.output.write(&index, Form::Compressed { ahead: &mut Ahead::default() }, out, at)?;
         let (properties_handle, at) = self.output.write(&properties_payload(&numbers), Form::Plain, out, at)?;
         let (metaindex_handle, at) = self.output.write(&metaindex_payload(properties_handle), Form::Plain, out, at)?;
         let at = self.output.append(&footer(metaindex_handle, index_handle), out, at);

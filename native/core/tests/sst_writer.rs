@@ -282,7 +282,8 @@ fn an_entry_larger_than_block_and_part_is_written() {
         let options = SstOptions { compression, block_bytes: 256, ..plain() };
         let expected = one_file(&entries, options);
         assert!(read_back(&expected.0) == entries);
-        for (batch_entries, part) in [(1, 1), (2, 1000), (6, 300_000)] {
+        // The last: a batch ends with the large entry, and the part has room for it.
+        for (batch_entries, part) in [(1, 1), (2, 1000), (6, 300_000), (4, 2_000_000)] {
             assert!(write_files(&entries, options, batch_entries, part) == [expected.clone()]);
         }
     }

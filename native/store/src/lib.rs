@@ -9,6 +9,7 @@ mod changed;
 mod changes;
 mod collect;
 mod durability;
+mod export;
 mod fault;
 mod fill;
 mod gap;
@@ -27,6 +28,7 @@ mod walk;
 mod write;
 
 pub use collect::Collected;
+pub use export::{ExportReason, ExportStep};
 pub use fill::{FillOptions, fill_kv};
 pub use local_files::{Directory, DirectoryEntry, FileFault, FileWindow, list_directory, read_window};
 pub use memory::{MemoryObjects, memory_objects};

@@ -7,13 +7,15 @@ use heed::{RoTxn, WithoutTls};
 use spanvault_core::batch::{Full, Packer};
 use spanvault_core::engine_key::Timestamp;
 use spanvault_core::fault::Fault;
+use spanvault_core::sst_writer::SstWriter;
 
 use crate::changed::{Changed, Wanted};
+use crate::export::{ExportReason, ExportStep, Exporter, Left};
 use crate::fault::{Doing, Result};
 use crate::keys;
 use crate::resident::Touched;
 use crate::store::Store;
-use crate::walk::Walk;
+use crate::walk::{Stop, Taker, Walk};
 
 /// Which versions a scan selects (crdb-format.md 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +120,10 @@ impl Scan {
             return Ok(ScanStep::Done);
         }
         let mut packer = Packer::new(bytes, offsets)?;
-        let full = self.fill(&mut packer)?;
+        let mut touched = std::mem::take(&mut self.touched);
+        let reached = self.walk(&mut packer, &mut touched);
+        self.touched = touched;
+        let full = self.go_on_from(reached?);
         self.touched.settle(&self.store.mapping);
         Ok(match full {
             Some(Full::Entry(bytes)) => ScanStep::Grow(bytes),
@@ -127,17 +132,44 @@ impl Scan {
         })
     }
 
-    /// Visits entries until the packer is full, the span ends or enough was skipped. Returns why an entry did
-    /// not fit.
-    fn fill(&mut self, packer: &mut Packer<'_>) -> Result<Option<Full>> {
-        let mut walk = Walk {
-            options: &self.options,
-            packer,
-            settled: self.settled.as_deref(),
-            skipped: 0,
-            visited: 0,
-            touched: &mut self.touched,
-        };
+    /// Encodes the next selected entries into `out` from `out_pos`, until it, the file or the span ends or about
+    /// `limit_bytes` are done: what [`Scan::next`] would pack, without a batch between.
+    ///
+    /// # Errors
+    /// As [`Scan::next`] and [`SstWriter::write`]; the file is lost then.
+    pub fn export(
+        &mut self,
+        writer: &mut SstWriter,
+        out: &mut [u8],
+        out_pos: usize,
+        limit_bytes: u64,
+    ) -> Result<ExportStep> {
+        let mut touched = std::mem::take(&mut self.touched);
+        let mut exporter = Exporter::new(writer, out, out_pos, limit_bytes);
+        let reached = if self.finished { Ok(Reached::default()) } else { self.walk(&mut exporter, &mut touched) };
+        let ended = exporter.end();
+        self.touched = touched;
+        let before = self.visited;
+        self.go_on_from(reached?);
+        let (mut step, left) = ended?;
+        if let Some(Left { position, visited }) = left {
+            // What was selected and not encoded is visited again.
+            self.position = Bound::Included(position);
+            self.settled = None;
+            self.finished = false;
+            self.visited = before + visited;
+        }
+        if self.finished {
+            step.reason = ExportReason::Done;
+        }
+        self.touched.settle(&self.store.mapping);
+        Ok(step)
+    }
+
+    /// Visits entries until the taker is full, the span ends or enough was skipped.
+    fn walk<'t, T: Taker<'t>>(&'t self, taker: &mut T, touched: &mut Touched) -> Result<Reached> {
+        let mut walk =
+            Walk { options: &self.options, taker, settled: self.settled.as_deref(), skipped: 0, visited: 0, touched };
         let stop = match &self.changed {
             None => {
                 let bound = (self.position.as_ref().map(Vec::as_slice), Bound::Unbounded);
@@ -146,18 +178,27 @@ impl Scan {
             }
             Some(changed) => walk.changes(&self.store, &self.txn, changed, &self.position)?,
         };
-        self.visited += walk.visited;
-        let settled = walk.settled.map(<[u8]>::to_vec);
-        self.settled = settled;
-        match stop {
-            Some((position, full)) => {
-                self.position = position;
-                Ok(full)
-            }
-            None => {
-                self.finished = true;
-                Ok(None)
-            }
-        }
+        Ok(Reached { stop, settled: walk.settled.map(<[u8]>::to_vec), visited: walk.visited })
     }
+
+    /// Takes over how far a walk came. Returns why an entry did not fit.
+    fn go_on_from(&mut self, reached: Reached) -> Option<Full> {
+        self.visited += reached.visited;
+        self.settled = reached.settled;
+        let Some((position, full)) = reached.stop else {
+            self.finished = true;
+            return None;
+        };
+        self.position = position;
+        full
+    }
+}
+
+/// How far a walk came.
+#[derive(Default)]
+struct Reached {
+    /// None at the end of the span.
+    stop: Option<Stop>,
+    settled: Option<Vec<u8>>,
+    visited: u64,
 }

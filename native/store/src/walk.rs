@@ -23,10 +23,24 @@ type Entries<'t> = RoRange<'t, Bytes, Bytes, EngineOrder>;
 /// Where a walk stopped before its end, and why when an entry did not fit.
 pub(crate) type Stop = (Bound<Vec<u8>>, Option<Full>);
 
+/// Takes what a walk selects, in order.
+pub(crate) trait Taker<'t> {
+    /// Takes one version, or says why it does not: the walk then stops before it. `visited` is what this walk has looked at
+    /// before it.
+    fn push(&mut self, engine: &'t [u8], value: &'t [u8], visited: u64) -> std::result::Result<(), Full>;
+}
+
+impl<'t> Taker<'t> for Packer<'_> {
+    #[inline]
+    fn push(&mut self, engine: &'t [u8], value: &'t [u8], _visited: u64) -> std::result::Result<(), Full> {
+        Packer::push(self, engine, value)
+    }
+}
+
 /// One call's progress; `settled` and the numbers outlive it.
-pub(crate) struct Walk<'t, 'w, 'p> {
+pub(crate) struct Walk<'t, 'w, T> {
     pub(crate) options: &'t ScanOptions,
-    pub(crate) packer: &'w mut Packer<'p>,
+    pub(crate) taker: &'w mut T,
     /// User key whose newest wanted version is already decided (mode `Latest`).
     pub(crate) settled: Option<&'t [u8]>,
     pub(crate) skipped: u64,
@@ -34,7 +48,7 @@ pub(crate) struct Walk<'t, 'w, 'p> {
     pub(crate) touched: &'w mut Touched,
 }
 
-impl<'t> Walk<'t, '_, '_> {
+impl<'t, T: Taker<'t>> Walk<'t, '_, T> {
     /// Visits every version before the user key `end`.
     pub(crate) fn through(&mut self, entries: Entries<'t>, end: &[u8]) -> Result<Option<Stop>> {
         let mut current = self.settled;
@@ -66,7 +80,7 @@ impl<'t> Walk<'t, '_, '_> {
         let in_window = wanted && options.after.is_none_or(|after| timestamp > after);
         let dropped = latest && options.drop_tombstones && value.is_empty();
         if in_window && !dropped {
-            if let Err(full) = self.packer.push(engine, value) {
+            if let Err(full) = self.taker.push(engine, value, self.visited) {
                 return Some((Bound::Included(engine.to_vec()), Some(full)));
             }
         } else {
@@ -89,7 +103,9 @@ impl<'t> Walk<'t, '_, '_> {
         changed: &'t Changed,
         position: &Bound<Vec<u8>>,
     ) -> Result<Option<Stop>> {
-        let (Bound::Included(from) | Bound::Excluded(from)) = position else { return Ok(None) };
+        let (Bound::Included(from) | Bound::Excluded(from)) = position else {
+            return Ok(None);
+        };
         let mut regions = changed.regions(store, txn, engine_key::user_key(from))?;
         let mut behind = None;
         let mut read = 0;
@@ -179,7 +195,9 @@ impl<'t> Behind<'t> {
     }
 
     fn read(mut rest: Entries<'t>) -> Result<Option<Self>> {
-        let Some(entry) = rest.next() else { return Ok(None) };
+        let Some(entry) = rest.next() else {
+            return Ok(None);
+        };
         let (engine, value) = entry.doing("scan")?;
         let (user, timestamp) = keys::split(engine)?;
         Ok(Some(Behind { engine, value, user, timestamp, rest }))

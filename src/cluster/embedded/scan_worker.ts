@@ -24,7 +24,8 @@ export function openScanner(data: unknown): RangeScanner {
         // A full export of the newest versions holds no tombstones; every other export needs them (crdb-format.md 7.1).
         dropTombstones: !incremental && !request.allRevisions,
       });
-      return { next: scan.next, bytesVisited: scan.bytesVisited, indexed: scan.indexed(), close: scan.close };
+      const { next, encode, bytesVisited, close } = scan;
+      return { next, encode, bytesVisited, indexed: scan.indexed(), close };
     },
     close(): void {
       native.closeStore(store);
