@@ -22,7 +22,7 @@ export function addSweepCommand(program: Command, context: Context): void {
     .option('--remove', 'erase what is found; without it nothing changes')
     .option(
       '--older-than-hours <n>',
-      'only layers that end so long ago: a backup that runs has no manifest yet',
+      'only what was last written to so long ago: a backup that runs has no manifest yet',
       wholeNumber(0),
       24,
     )

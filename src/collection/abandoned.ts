@@ -1,5 +1,5 @@
 import { MANIFEST_NAMES } from '../manifest/index.js';
-import { type ExternalStorage, openStorage, type StorageSettings } from '../storage/index.js';
+import { type ExternalStorage, type ListedObject, openStorage, type StorageSettings } from '../storage/index.js';
 import { LOCK_PREFIX } from './layout.js';
 import { parseSourceUris } from './localities.js';
 
@@ -18,7 +18,7 @@ export interface AbandonedLayer {
   readonly location: string;
   /** Relative to the location, without slashes around it. */
   readonly directory: string;
-  /** The end time that the directory names. */
+  /** When the youngest of its objects was written, in all locations; where a store does not tell, the end that the directory names. */
   readonly since: Date;
   readonly objects: number;
   /** Undefined where the listing does not tell. */
@@ -32,7 +32,7 @@ export interface SweepLayersOptions {
   readonly settings: StorageSettings;
   /** Remove what is found; else it is only told. */
   readonly remove: boolean;
-  /** Only layers whose end time is older: a backup that runs has no manifest yet. */
+  /** Only layers that were last written to so long ago: a backup that runs has no manifest yet, and its end may be long past. */
   readonly olderThanSeconds: number;
 }
 
@@ -55,8 +55,10 @@ export async function sweepLayers(options: SweepLayersOptions): Promise<readonly
     );
     const found: AbandonedLayer[] = [];
     for (const directory of [...directories].sort()) {
-      const since = endOf(directory);
-      if (since === undefined || since.getTime() > before) continue;
+      const end = endOf(directory);
+      if (end === undefined) continue;
+      const since = lastWritten(listings, directory, end);
+      if (since.getTime() > before) continue;
       if (manifests.some(({ name }) => name.startsWith(`${directory}/`))) continue;
       for (const [index, storage] of storages.entries()) {
         const objects = listings[index]!.filter(({ name }) => name.startsWith(`${directory}/`));
@@ -86,13 +88,16 @@ export async function sweepLayers(options: SweepLayersOptions): Promise<readonly
   }
 }
 
-interface Listed {
-  readonly name: string;
-  readonly bytes: number | undefined;
+/** The time of a layer's youngest object; one whose store does not tell is as old as the layer's end. */
+function lastWritten(listings: readonly (readonly ListedObject[])[], directory: string, end: Date): Date {
+  let youngest = 0;
+  for (const { name, modified = end } of listings.flat())
+    if (name.startsWith(`${directory}/`)) youngest = Math.max(youngest, modified.getTime());
+  return new Date(youngest);
 }
 
-async function listAll(storage: ExternalStorage): Promise<readonly Listed[]> {
-  const objects: Listed[] = [];
+async function listAll(storage: ExternalStorage): Promise<readonly ListedObject[]> {
+  const objects: ListedObject[] = [];
   for await (const object of storage.list('')) if (!object.name.endsWith('/')) objects.push(object);
   return objects;
 }

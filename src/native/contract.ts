@@ -391,6 +391,8 @@ export type NativeDirectory =
       readonly names: readonly string[];
       /** Bytes of each file, 0 where they were not asked for; -1 for a directory. */
       readonly sizes: readonly number[];
+      /** When each file was last written, in milliseconds since 1970; 0 where sizes were not asked for. */
+      readonly modified: readonly number[];
     };
 
 /**

@@ -31,7 +31,7 @@ interface AzurePage {
   readonly segment: {
     readonly blobItems: readonly {
       readonly name: string;
-      readonly properties: { readonly contentLength?: number | undefined };
+      readonly properties: { readonly contentLength?: number | undefined; readonly lastModified: Date };
     }[];
     readonly blobPrefixes?: readonly { readonly name: string }[] | undefined;
   };
@@ -134,7 +134,11 @@ export class AzureStorage implements ExternalStorage {
       this.#count('ListBlobs');
       for await (const { segment, continuationToken } of pages) {
         yield {
-          objects: segment.blobItems.map(({ name, properties }) => ({ name, bytes: properties.contentLength })),
+          objects: segment.blobItems.map(({ name, properties }) => ({
+            name,
+            bytes: properties.contentLength,
+            modified: properties.lastModified,
+          })),
           cutNames: (segment.blobPrefixes ?? []).map(({ name }) => name),
         };
         if (continuationToken !== undefined && continuationToken !== '') this.#count('ListBlobs');

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { BlockBlobClient } from '@azure/storage-blob';
-import { hasCode, invariant, SpanvaultError, throwIfAborted } from '../fault/index.js';
+import { invariant, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { azureFault } from './azure_faults.js';
 import type { CallOptions, ObjectWriter, PartOptions, WriteOptions } from './contract.js';
+import { type HeldObject, unlessOurs } from './own_write.js';
 
 /** Blocks that one blob may have. */
 const MAX_BLOCKS = 50_000;
@@ -21,14 +22,21 @@ export interface AzureTarget {
 /** Writes a blob in one request; the store refuses bytes of another MD5 than the one sent along, and keeps it. */
 export async function putAzureBlob(target: AzureTarget, bytes: Uint8Array, options: WriteOptions): Promise<void> {
   throwIfAborted(options.signal);
-  await unlessOurs(target, bytes.length, options, async () => {
+  const { signal, writeId } = options;
+  const write = async (): Promise<void> => {
     target.count('PutBlob');
     await target.blob.upload(bufferOf(bytes), bytes.length, {
       blobHTTPHeaders: { blobContentMD5: md5Of(bytes), blobContentType: 'application/octet-stream' },
       ...conditionsOf(options),
-      ...signalOf(options.signal),
+      ...signalOf(signal),
     });
-  });
+  };
+  const own = { bytes: bytes.length, writeId };
+  await unlessOurs(
+    own,
+    () => told(target, signal, write),
+    () => look(target, signal),
+  );
 }
 
 /** Begins a blob of unknown size; no request is made before the first part. */
@@ -57,28 +65,20 @@ function signalOf(signal: AbortSignal | undefined): { abortSignal?: AbortSignal 
   return signal === undefined ? {} : { abortSignal: signal };
 }
 
-/** Makes a write that is to be refused when the blob exists, unless it does by an earlier try of the same write. */
-async function unlessOurs(
-  { blob, count, what }: AzureTarget,
-  bytes: number,
-  { writeId, signal }: WriteOptions,
-  write: () => Promise<void>,
-): Promise<void> {
+/** Makes a request whose failure is told as a SpanvaultError. */
+async function told<T>({ what }: AzureTarget, signal: AbortSignal | undefined, request: () => Promise<T>): Promise<T> {
   try {
-    await write();
+    return await request();
   } catch (error) {
-    const fault = azureFault(error, what, signal);
-    if (!hasCode(fault, 'SV_STORAGE_EXISTS') || writeId === undefined) throw fault;
-    try {
-      count('GetBlobProperties');
-      const { contentLength, metadata } = await blob.getProperties(signalOf(signal));
-      if (metadata?.[WRITE_ID] === writeId && contentLength === bytes) return;
-    } catch (second) {
-      const unknown = azureFault(second, what, signal);
-      if (!hasCode(unknown, 'SV_STORAGE_NOT_FOUND')) throw unknown;
-    }
-    throw fault;
+    throw azureFault(error, what, signal);
   }
+}
+
+/** Asks for the blob of the target. */
+async function look(target: AzureTarget, signal: AbortSignal | undefined): Promise<HeldObject> {
+  target.count('GetBlobProperties');
+  const { contentLength, metadata } = await told(target, signal, () => target.blob.getProperties(signalOf(signal)));
+  return { bytes: contentLength ?? 0, writeId: metadata?.[WRITE_ID] };
 }
 
 /**
@@ -146,7 +146,7 @@ class AzureWriter implements ObjectWriter {
       );
     }
     const own = { ...this.#options, ...(signal === undefined ? {} : { signal }) };
-    await unlessOurs(this.#target, expectedBytes, own, async () => {
+    const write = async (): Promise<void> => {
       count('PutBlockList');
       // Places of parts without bytes are holes, which filter passes over.
       const blocks = this.#blocks.filter((id) => id !== undefined);
@@ -155,7 +155,12 @@ class AzureWriter implements ObjectWriter {
         ...conditionsOf(own),
         ...signalOf(signal),
       });
-    });
+    };
+    await unlessOurs(
+      { bytes: expectedBytes, writeId: own.writeId },
+      () => told(this.#target, signal, write),
+      () => look(this.#target, signal),
+    );
     this.#ended = true;
   }
 

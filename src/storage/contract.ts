@@ -4,6 +4,8 @@ export interface ListedObject {
   readonly name: string;
   /** Size in bytes where the listing tells it; undefined otherwise. */
   readonly bytes: number | undefined;
+  /** When it was last written, by the store's clock, where the listing tells it. */
+  readonly modified?: Date;
 }
 
 export interface CallOptions {

@@ -93,7 +93,7 @@ export class GsStorage implements ExternalStorage {
     const query = new URLSearchParams({
       prefix: this.#under + prefix,
       maxResults: String(LIST_PAGE),
-      fields: 'items(name,size),prefixes,nextPageToken',
+      fields: 'items(name,size,updated),prefixes,nextPageToken',
       ...(delimiter === undefined ? {} : { delimiter }),
       ...(options.after === undefined ? {} : { startOffset: this.#under + options.after }),
     });
@@ -101,12 +101,16 @@ export class GsStorage implements ExternalStorage {
       const path = `/storage/v1/b/${this.#bucket}/o?${query}`;
       const answer = await this.#request('objects.list', what, path, { signal: options.signal });
       const page = parseJson(answer.body, what) as {
-        readonly items?: readonly { readonly name: string; readonly size: string }[];
+        readonly items?: readonly { readonly name: string; readonly size: string; readonly updated?: string }[];
         readonly prefixes?: readonly string[];
         readonly nextPageToken?: string;
       };
       yield {
-        objects: (page.items ?? []).map(({ name, size }) => ({ name, bytes: Number(size) })),
+        objects: (page.items ?? []).map(({ name, size, updated }) => ({
+          name,
+          bytes: Number(size),
+          ...(updated === undefined ? {} : { modified: new Date(updated) }),
+        })),
         cutNames: page.prefixes ?? [],
       };
       if (page.nextPageToken === undefined || page.nextPageToken === '') return;

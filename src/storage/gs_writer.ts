@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { hasCode, invariant, SpanvaultError, throwIfAborted } from '../fault/index.js';
+import { invariant, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { native } from '../native/index.js';
 import type { CallOptions, ObjectWriter, WriteOptions } from './contract.js';
 import { crcText } from './crc32c.js';
 import { type GsClient, parseJson } from './gs_client.js';
 import type { HttpAnswer } from './http_exchange.js';
+import { type HeldObject, unlessOurs } from './own_write.js';
 import { type FailureKind, remoteFault } from './remote_faults.js';
 
 /** Sessions take multiples of this until the last request. */
@@ -35,7 +36,7 @@ export async function putGsObject(target: GsTarget, bytes: Uint8Array, options: 
     `--${boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n` +
     `${JSON.stringify({ ...resourceOf(target, options), crc32c: crc })}\r\n` +
     `--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`;
-  await unlessOurs(target, bytes.length, options, async () => {
+  const write = async (): Promise<void> => {
     target.count('objects.insert');
     const answer = await target.client.request(target.what, 'POST', uploadPath(target, 'multipart', options), {
       headers: { 'content-type': `multipart/related; boundary=${boundary}` },
@@ -43,7 +44,9 @@ export async function putGsObject(target: GsTarget, bytes: Uint8Array, options: 
       signal: options.signal,
     });
     await checkStored(target, answer, bytes.length, crc);
-  });
+  };
+  const own = { bytes: bytes.length, writeId: options.writeId };
+  await unlessOurs(own, write, () => look(target, options.signal));
 }
 
 /** What the store is told of an object before its bytes. */
@@ -54,24 +57,13 @@ function resourceOf({ object }: GsTarget, { ifAbsent, writeId }: WriteOptions): 
   };
 }
 
-/** Makes a write that is to be refused when the object exists, unless it does by an earlier try of the same write. */
-async function unlessOurs(
-  { client, count, bucket, object, what }: GsTarget,
-  bytes: number,
-  { writeId, signal }: WriteOptions,
-  write: () => Promise<void>,
-): Promise<void> {
-  try {
-    await write();
-  } catch (error) {
-    if (!hasCode(error, 'SV_STORAGE_EXISTS') || writeId === undefined) throw error;
-    count('objects.get');
-    const path = `/storage/v1/b/${bucket}/o/${encodeURIComponent(object)}?fields=size,metadata`;
-    const answer = await client.request(what, 'GET', path, { signal, expected: [404] });
-    const held = answer.status === 404 ? {} : parseJson(answer.body, what);
-    const metadata = (held.metadata ?? {}) as Readonly<Record<string, unknown>>;
-    if (metadata[WRITE_ID] !== writeId || Number(held.size) !== bytes) throw error;
-  }
+/** Asks for the object under the target's name. */
+async function look({ client, count, bucket, object, what }: GsTarget, signal?: AbortSignal): Promise<HeldObject> {
+  count('objects.get');
+  const path = `/storage/v1/b/${bucket}/o/${encodeURIComponent(object)}?fields=size,metadata`;
+  const held = parseJson((await client.request(what, 'GET', path, { signal })).body, what);
+  const metadata = (held.metadata ?? {}) as Readonly<Record<string, unknown>>;
+  return { bytes: Number(held.size), writeId: metadata[WRITE_ID] };
 }
 
 /** Begins an object of unknown size. No request is made before a chunk is full. */
@@ -158,7 +150,11 @@ class GsWriter implements ObjectWriter {
     const own = { ...this.#options, ...(signal === undefined ? {} : { signal }) };
     if (this.#session === undefined) await putGsObject(this.#target, this.#tail, own);
     else
-      await unlessOurs(this.#target, written, own, () => this.#send([this.#tail], this.#tail.length, signal, written));
+      await unlessOurs(
+        { bytes: written, writeId: own.writeId },
+        () => this.#send([this.#tail], this.#tail.length, signal, written),
+        () => look(this.#target, signal),
+      );
     this.#ended = true;
   }
 

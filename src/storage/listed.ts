@@ -29,11 +29,11 @@ export async function* listPages(
     const all = [...objects, ...cutNames.map((name) => ({ name, bytes: undefined }))];
     // Stores give the two apart, and Azure orders characters beyond the 16-bit ones differently.
     all.sort((a, b) => compareNames(a.name, b.name));
-    for (const { name, bytes } of all) {
+    for (const { name, ...told } of all) {
       if (name === under) continue;
       const full = name.slice(under.length);
       const cut = cutName(full, prefix, delimiter);
-      if (cut !== last) yield { name: cut, bytes: cut === full ? bytes : undefined };
+      if (cut !== last) yield cut === full ? { ...told, name: cut } : { name: cut, bytes: undefined };
       last = cut;
     }
   }

@@ -22,6 +22,7 @@ interface Entry {
   readonly name: string;
   /** Undefined for a directory. */
   readonly bytes: number | undefined;
+  readonly modified: Date;
 }
 
 /** Objects below the base in byte order, hidden unfinished files left out; see ExternalStorage.list. */
@@ -53,7 +54,7 @@ async function* walkDirectory(
     const isDirectory = entry.bytes === undefined;
     if (!name.startsWith(prefix) && !(isDirectory && prefix.startsWith(name))) continue;
     if (!isDirectory) {
-      yield { name, bytes: entry.bytes };
+      yield { name, bytes: entry.bytes, modified: entry.modified };
       continue;
     }
     // A directory whose name holds the delimiter is listed as one cut name: one object below it is enough to know.
@@ -81,7 +82,8 @@ async function readEntries(
   const entries = read.names.flatMap((name, index): Entry[] => {
     if (isUnfinished(name)) return [];
     const bytes = read.sizes[index]!;
-    return [bytes < 0 ? { name: `${name}/`, bytes: undefined } : { name, bytes }];
+    const modified = new Date(read.modified[index]!);
+    return [bytes < 0 ? { name: `${name}/`, bytes: undefined, modified } : { name, bytes, modified }];
   });
   return { real: read.real, entries: entries.sort((a, b) => compareNames(a.name, b.name)) };
 }

@@ -123,7 +123,11 @@ export class S3Storage implements ExternalStorage {
         ),
       );
       yield {
-        objects: (page.Contents ?? []).map(({ Key, Size }) => ({ name: Key ?? '', bytes: Size })),
+        objects: (page.Contents ?? []).map(({ Key, Size, LastModified }) => ({
+          name: Key ?? '',
+          bytes: Size,
+          ...(LastModified === undefined ? {} : { modified: LastModified }),
+        })),
         cutNames: (page.CommonPrefixes ?? []).map(({ Prefix }) => Prefix ?? ''),
       };
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;

@@ -1,6 +1,7 @@
-import { hasCode, type SpanvaultError, throwIfAborted } from '../fault/index.js';
+import { type SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { native } from '../native/index.js';
 import { crcText } from './crc32c.js';
+import { isOurs, unlessOurs } from './own_write.js';
 import { remoteFault } from './remote_faults.js';
 import type { S3Connection, S3Session } from './s3_client.js';
 import { s3Fault } from './s3_faults.js';
@@ -75,36 +76,28 @@ export class S3Bucket {
     what: string,
     signal?: AbortSignal,
   ): Promise<boolean> {
-    if (writeId === undefined) return false;
-    try {
-      const head = await this.head(key, what, signal);
-      return head.writeId === writeId && head.bytes === bytes;
-    } catch (error) {
-      if (hasCode(error, 'SV_STORAGE_NOT_FOUND')) return false;
-      throw error;
-    }
+    return await isOurs({ bytes, writeId }, () => this.head(key, what, signal));
   }
 
   /** Writes an object in one request. @throws SpanvaultError SV_STORAGE_EXISTS with ifAbsent */
   async put(key: string, bytes: Uint8Array, what: string, options: S3WriteOptions): Promise<void> {
-    try {
-      await this.request('PutObject', what, options.signal, ({ sdk, client }) =>
+    const { ifAbsent, signal, writeId } = options;
+    const write = async (): Promise<void> => {
+      await this.request('PutObject', what, signal, ({ sdk, client }) =>
         client.send(
           new sdk.PutObjectCommand({
             Bucket: this.name,
             Key: key,
             Body: bytes,
             ...this.checksumFields(this.crcOf(bytes)),
-            ...this.keptAs(options.writeId),
-            ...(options.ifAbsent === true ? { IfNoneMatch: '*' } : {}),
+            ...this.keptAs(writeId),
+            ...(ifAbsent === true ? { IfNoneMatch: '*' } : {}),
           }),
-          optionsOf(options.signal),
+          optionsOf(signal),
         ),
       );
-    } catch (error) {
-      if (!hasCode(error, 'SV_STORAGE_EXISTS')) throw error;
-      if (!(await this.isOurs(key, bytes.length, options.writeId, what, options.signal))) throw error;
-    }
+    };
+    await unlessOurs({ bytes: bytes.length, writeId }, write, () => this.head(key, what, signal));
   }
 
   /** The CRC-32C of a body; 0 for stores that know none. */

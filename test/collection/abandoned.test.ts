@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -60,6 +60,32 @@ test('a location without manifests gives no layer away, nor does one that is you
   const century = 100 * 365 * 86_400;
   expect(await sweepLayers({ uris, settings: {}, remove: true, olderThanSeconds: century })).toEqual([]);
   expect(left()).toEqual(before);
+});
+
+test('a layer is as old as its youngest object, whatever end its name tells, where the store tells', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'spanvault-sweep-'));
+  const settings = { externalIODir: root };
+  const uris = ['nodelocal://1/c', 'nodelocal://2/c'];
+  for (const [index, names] of [EAST, WEST].entries()) {
+    const storage = openStorage({ uri: uris[index]!, settings });
+    for (const name of names) await storage.write(name, new Uint8Array(1));
+  }
+  const swept = async (hours: number): Promise<string[]> => {
+    const found = await sweepLayers({ uris, settings, remove: false, olderThanSeconds: hours * 3600 });
+    return [...new Set(found.map(({ directory }) => directory))];
+  };
+  // Backups of a year long past, which run now.
+  expect(await swept(1)).toEqual([]);
+  const hoursAgo = (hours: number): Date => new Date(Date.now() - hours * 3_600_000);
+  for (const [index, names] of [EAST, WEST].entries())
+    for (const name of names.filter(ofKilled))
+      utimesSync(join(root, `${index + 1}/c/${name}`), hoursAgo(5), hoursAgo(5));
+  expect(await swept(6)).toEqual([]);
+  expect(await swept(4)).toEqual([KILLED, INCREMENTAL]);
+  // One object of one location is enough to tell that its writer lives.
+  utimesSync(join(root, `2/c/${KILLED}/data/5.sst`), hoursAgo(0), hoursAgo(0));
+  expect(await swept(4)).toEqual([INCREMENTAL]);
+  rmSync(root, { recursive: true });
 });
 
 test('a directory below which any manifest lies is left alone', async () => {

@@ -62,6 +62,8 @@ pub struct NativeDirectory {
     pub names: Option<Vec<String>>,
     /// Size of each entry; -1 for a directory.
     pub sizes: Option<Vec<f64>>,
+    /// When each file was last written, in milliseconds since 1970; 0 where sizes were not asked for.
+    pub modified: Option<Vec<f64>>,
 }
 
 /// A read that waits for its thread.
@@ -113,14 +115,20 @@ impl Task for DirectoryRead {
     fn resolve(&mut self, _env: Env, output: Self::Output) -> napi::Result<NativeDirectory> {
         Ok(match output {
             Ok(Directory { real, entries }) => {
-                let (names, sizes) = entries
-                    .into_iter()
-                    .map(|entry| (entry.name, entry.file_bytes.map_or(-1.0, |bytes| bytes as f64)))
-                    .unzip();
-                NativeDirectory { fault: None, real: Some(real), names: Some(names), sizes: Some(sizes) }
+                let sizes = entries.iter().map(|entry| entry.file_bytes.map_or(-1.0, |bytes| bytes as f64)).collect();
+                let modified = entries.iter().map(|entry| entry.modified_ms as f64).collect();
+                let names = entries.into_iter().map(|entry| entry.name).collect();
+                NativeDirectory {
+                    fault: None,
+                    real: Some(real),
+                    names: Some(names),
+                    sizes: Some(sizes),
+                    modified: Some(modified),
+                }
             }
             Err(fault) => {
-                NativeDirectory { fault: Some(NativeFileFault::of(fault)), real: None, names: None, sizes: None }
+                let fault = Some(NativeFileFault::of(fault));
+                NativeDirectory { fault, real: None, names: None, sizes: None, modified: None }
             }
         })
     }

@@ -5,6 +5,7 @@
 
 use std::fs::{canonicalize, metadata, read_dir, File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Why a file or a directory was not read.
@@ -48,6 +49,8 @@ pub struct DirectoryEntry {
     pub name: String,
     /// Size of a file, where it was asked for; `None` for a directory.
     pub file_bytes: Option<u64>,
+    /// When a file was last written, in milliseconds since 1970, where sizes were asked for; else 0.
+    pub modified_ms: i64,
 }
 
 /// What a directory holds, in no order. Links count as what they lead to; what is neither file nor directory is left out.
@@ -110,13 +113,14 @@ pub fn list_directory(root: &Path, path: &Path, sizes: bool) -> Result<Directory
         let kind = entry.file_type()?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if kind.is_dir() {
-            entries.push(DirectoryEntry { name, file_bytes: None });
+            entries.push(DirectoryEntry { name, file_bytes: None, modified_ms: 0 });
         } else if kind.is_file() && !sizes {
-            entries.push(DirectoryEntry { name, file_bytes: Some(0) });
+            entries.push(DirectoryEntry { name, file_bytes: Some(0), modified_ms: 0 });
         } else if kind.is_file() || kind.is_symlink() {
             let Some(info) = metadata_if_there(&entry.path())? else { continue };
             if info.is_file() || info.is_dir() {
-                entries.push(DirectoryEntry { name, file_bytes: info.is_file().then_some(info.len()) });
+                let modified_ms = info.mtime().saturating_mul(1000).saturating_add(info.mtime_nsec() / 1_000_000);
+                entries.push(DirectoryEntry { name, file_bytes: info.is_file().then_some(info.len()), modified_ms });
             }
         }
     }
