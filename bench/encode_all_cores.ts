@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { indexSpans } from '#src/catalog/index.js';
+import type { EmbeddedCluster } from '#src/cluster/index.js';
 import type { EncodeWorkerData, ThreadWork } from './encode_worker.js';
 import { megabytesPerSecond } from './measure.js';
 
@@ -33,4 +35,25 @@ export class EncodeThreads {
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
+}
+
+/** Encode-only threads over the rows of the table that the backup exports, with the backup's own settings. */
+export async function encodeThreads(cluster: EmbeddedCluster, workers: number, bytes: number): Promise<EncodeThreads> {
+  const [span] = indexSpans([cluster.table('kv', 'kv')]);
+  const { directory, mapBytes } = cluster.core.store;
+  return EncodeThreads.start(workers, {
+    store: { directory, mapBytes },
+    span: span!,
+    sst: {
+      compression: 'snappy',
+      level: 1,
+      blockBytes: 32 * 1024,
+      restartInterval: 16,
+      targetFileBytes: Number.MAX_SAFE_INTEGER,
+      rowBoundary: 'sql',
+      clearValueChecksums: false,
+    },
+    heldBytes: Math.min(32e6, bytes / workers),
+    totalBytes: bytes / workers,
+  });
 }

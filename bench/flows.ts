@@ -3,13 +3,12 @@ import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type BackupResult, backup } from '#src/backup/index.js';
-import { indexSpans } from '#src/catalog/index.js';
 import type { EmbeddedCluster } from '#src/cluster/index.js';
 import { closePools } from '#src/executor/index.js';
 import { type RestoreResult, restore } from '#src/restore/index.js';
 import { openStorage } from '#src/storage/index.js';
 import { bucketOf, emptyCluster, filledCluster, TARGETS, type TableSize } from './clusters.js';
-import { EncodeThreads } from './encode_all_cores.js';
+import { encodeThreads } from './encode_all_cores.js';
 import { PART_BYTES } from './encode_batches.js';
 import { type Figure, figure, megabytesPerSecond } from './measure.js';
 import { type Place, type PlaceName, placesFor } from './places.js';
@@ -126,27 +125,6 @@ function rowOf(
     perProcessorSecond: figure(warm.map(({ perProcessorSecond }) => perProcessorSecond)),
     waits: meanWaits(warm),
   };
-}
-
-/** Encode-only threads over the rows of the table that the backup exports, with the backup's own settings. */
-async function encodeThreads(cluster: EmbeddedCluster, workers: number, bytes: number): Promise<EncodeThreads> {
-  const [span] = indexSpans([cluster.table('kv', 'kv')]);
-  const { directory, mapBytes } = cluster.core.store;
-  return EncodeThreads.start(workers, {
-    store: { directory, mapBytes },
-    span: span!,
-    sst: {
-      compression: 'snappy',
-      level: 1,
-      blockBytes: 32 * 1024,
-      restartInterval: 16,
-      targetFileBytes: Number.MAX_SAFE_INTEGER,
-      rowBoundary: 'sql',
-      clearValueChecksums: false,
-    },
-    heldBytes: Math.min(32e6, bytes / workers),
-    totalBytes: bytes / workers,
-  });
 }
 
 /** Puts files as large as those of a backup, durably, by `workers` writers; MB of the backup's keys and values per second. */

@@ -1,6 +1,6 @@
 /*
  * `npm run bench`: measures, prints tables, and writes report.json and report.html into bench/out.
- * Options: --smoke | --full, --only encode,flows,chains,incremental,memory, --out DIRECTORY.
+ * Options: --smoke | --full, --only encode,flows,chains,incremental,memory,storage, --out DIRECTORY.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,8 +14,14 @@ import { describeMachine } from './machine.js';
 import { benchMemory } from './memory.js';
 import { renderPage } from './page.js';
 import { PeerRuns } from './peers.js';
+import { rcloneStatus } from './rclone.js';
 import { judge, peerStatus, type Report } from './report.js';
 import { sizesOf } from './sizes.js';
+import { benchStoreFlows } from './storage_flows.js';
+import { benchStoreMemory } from './storage_memory.js';
+import { type StorageReport, storeFlowTable, storeMemoryTable, transferTable } from './storage_report.js';
+import { benchTransfers } from './storage_transfers.js';
+import { storeStatus } from './store_server.js';
 import {
   aimTable,
   chainTable,
@@ -27,7 +33,7 @@ import {
   type Table,
 } from './tables.js';
 
-const PARTS = ['encode', 'flows', 'chains', 'incremental', 'memory'] as const;
+const PARTS = ['encode', 'flows', 'chains', 'incremental', 'memory', 'storage'] as const;
 type Part = (typeof PARTS)[number];
 
 function isPart(text: string): text is Part {
@@ -53,11 +59,12 @@ async function runPart<R>(
   part: Part,
   table: (rows: readonly R[]) => Table,
   run: (onRow: (row: R) => void) => R[] | Promise<R[]>,
+  title: string = part,
 ): Promise<R[]> {
   if (!parts.has(part)) return [];
-  console.log(`\n${part}`);
+  console.log(`\n${title}`);
   const rows = await run((row) => console.log(table([row]).rows[0]!.join('  ')));
-  console.log(`\n${printTable(table(rows))}`);
+  console.log(rows.length === 0 ? 'not run' : `\n${printTable(table(rows))}`);
   return rows;
 }
 
@@ -76,9 +83,36 @@ const flows = await runPart('flows', flowTable, (onRow) => benchFlows(sizes, scr
 const chains = await runPart('chains', chainTable, (onRow) => benchChains(sizes, scratch, onRow));
 const incremental = await runPart('incremental', incrementalTable, (onRow) => benchIncremental(sizes, scratch, onRow));
 const memory = await runPart('memory', memoryTable, (onRow) => benchMemory(sizes, scratch, onRow));
+const storage: StorageReport = {
+  server: storeStatus(),
+  rclone: rcloneStatus(),
+  transfers: await runPart(
+    'storage',
+    transferTable,
+    (onRow) => benchTransfers(sizes, scratch, onRow),
+    `storage: ${storeStatus()}; ${rcloneStatus()}`,
+  ),
+  flows: await runPart('storage', storeFlowTable, (onRow) => benchStoreFlows(sizes, scratch, onRow), 'storage: flows'),
+  memory: await runPart(
+    'storage',
+    storeMemoryTable,
+    (onRow) => benchStoreMemory(sizes, scratch, onRow),
+    'storage: memory',
+  ),
+};
 
-const found = { machine, size: sizes.name, peers: peerStatus(peers.built), encode, flows, chains, incremental, memory };
-const report: Report = { ...found, aims: judge(found) };
+const found = {
+  machine,
+  size: sizes.name,
+  peers: peerStatus(peers.built),
+  encode,
+  flows,
+  chains,
+  incremental,
+  memory,
+  storage,
+};
+const report: Report = { ...found, aims: judge(found, parts) };
 console.log(`\n${Object.values(report.peers).join('\n')}\n\n${printTable(aimTable(report.aims))}`);
 const out = resolve(values.out);
 mkdirSync(out, { recursive: true });

@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ChildMessage, MemoryPhase } from './memory_child.js';
+import { ResidentWatch } from './resident.js';
 import type { Sizes } from './sizes.js';
 
 /** One phase of a run; memory in MiB. */
@@ -24,50 +25,29 @@ export interface MemorySkipped {
   readonly skipped: string;
 }
 
-const SAMPLE_MS = 20;
 /** Store, backup and second store together need about this many times the data. */
 const DISK_FACTOR = 3.5;
 const GB = 1e9;
 
-function resident(pid: number): { readonly all: number; readonly anonymous: number } | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/status`, 'latin1');
-    const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0);
-    return { all: kib('VmRSS') / 1024, anonymous: kib('RssAnon') / 1024 };
-  } catch {
-    // The process has just ended, or the system has no /proc: no sample.
-    return undefined;
-  }
-}
-
 async function runOnce(dataBytes: number, scratch: string, onRow: (row: MemoryRow) => void): Promise<void> {
   const child = fork(join(import.meta.dirname, 'memory_child.js'), [scratch, String(dataBytes)]);
-  let peak = { all: 0, anonymous: 0 };
-  let samples = 0;
-  const sample = (): void => {
-    const now = child.pid === undefined ? undefined : resident(child.pid);
-    if (now === undefined) return;
-    samples++;
-    if (now.all > peak.all) peak = now;
-  };
-  const timer = setInterval(sample, SAMPLE_MS);
+  const watch = new ResidentWatch(child.pid);
   child.on('message', (raw) => {
     const message = raw as ChildMessage;
     if (message.kind === 'begin') {
-      peak = { all: 0, anonymous: 0 };
-      samples = 0;
+      watch.restart();
       return;
     }
-    sample();
+    watch.sample();
     const { phase, bytes, seconds, loopDelayP99, loopDelayMax } = message;
     const speed = bytes / seconds / 1e6;
-    const { all, anonymous } = peak;
+    const { all, anonymous } = watch.peak;
     onRow({
       dataBytes,
       phase,
       peakResident: all,
       peakAnonymous: anonymous,
-      samples,
+      samples: watch.samples,
       megabytesPerSecond: speed,
       loopDelayP99,
       loopDelayMax,
@@ -83,7 +63,7 @@ async function runOnce(dataBytes: number, scratch: string, onRow: (row: MemoryRo
       );
     });
   } finally {
-    clearInterval(timer);
+    watch.stop();
     if (child.exitCode === null) child.kill();
   }
 }

@@ -1,7 +1,8 @@
 import { type BarGroup, barChart, escapeHtml, stackedChart } from './charts.js';
 import type { EncodeRow } from './encode.js';
 import { dataSize, isMeasured, type Report, valueSize, verdict } from './report.js';
-import { chainTable, encodeTable, flowTable, incrementalTable, memoryTable, type Table } from './tables.js';
+import { storageHtml } from './storage_report.js';
+import { chainTable, encodeTable, flowTable, incrementalTable, memoryTable, tableHtml } from './tables.js';
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1d2430;--soft:#5b6675;--line:#d8dde5;--back:#fff;--good:#1a7f4b;--bad:#b3372f}
@@ -20,12 +21,6 @@ svg{width:100%;height:auto;display:block;margin:.5rem 0 1.2rem}svg text{font-siz
 .legend{margin:.6rem 0 0;font-size:13px}.legend span{margin-right:1.2rem;white-space:nowrap}
 .legend i{display:inline-block;width:.8em;height:.8em;margin-right:.4em;vertical-align:-.05em}.legend i.mark{width:2px}
 `;
-
-function tableHtml({ head, rows }: Table): string {
-  const cells = (tag: string, row: readonly string[]): string =>
-    `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
-  return `<div class="wide"><table><thead>${cells('th', head)}</thead><tbody>${rows.map((row) => cells('td', row)).join('')}</tbody></table></div>`;
-}
 
 function aimsHtml(report: Report): string {
   const rows = report.aims.map((aim) => {
@@ -163,8 +158,8 @@ export function renderPage(report: Report): string {
 <title>Spanvault bench</title><style>${STYLE}</style></head><body>
 <h1>Spanvault bench</h1><p class="soft">${escapeHtml(facts)}</p>
 <h2>Aims</h2>${aimsHtml(report)}
-${encodeHtml(report)}${flowsHtml(report)}${chainsHtml(report)}${incrementalHtml(report)}${memoryHtml(report)}
-<h2>Not measured</h2><p>Real networks and object stores, a cold page cache, garbage collection over hours, other tenants of the machine:
+${encodeHtml(report)}${flowsHtml(report)}${chainsHtml(report)}${incrementalHtml(report)}${memoryHtml(report)}${storageHtml(report.storage)}
+<h2>Not measured</h2><p>Real networks and real object stores, a cold page cache, garbage collection over hours, other tenants of the machine:
 figures of a shared machine swing, and the ranges show by how much.</p>
 </body></html>
 `;

@@ -6,6 +6,7 @@ import type { Machine } from './machine.js';
 import type { MemoryRow, MemorySkipped } from './memory.js';
 import { PEERS, type PeerName } from './peers.js';
 import type { SizeName } from './sizes.js';
+import { type StorageReport, storageAims } from './storage_report.js';
 
 /** Everything that a run found; report.json is this. */
 export interface Report {
@@ -17,6 +18,7 @@ export interface Report {
   readonly chains: readonly ChainRow[];
   readonly incremental: readonly IncrementalRow[];
   readonly memory: readonly (MemoryRow | MemorySkipped)[];
+  readonly storage: StorageReport;
   readonly aims: readonly Aim[];
 }
 
@@ -155,14 +157,15 @@ function memoryAims(rows: readonly (MemoryRow | MemorySkipped)[]): Aim[] {
   });
 }
 
-/** Every aim with the figure that decides it. */
-export function judge(report: Omit<Report, 'aims'>): Aim[] {
+/** Every aim with the figure that decides it; `parts` are those that were asked for. */
+export function judge(report: Omit<Report, 'aims'>, parts: ReadonlySet<string>): Aim[] {
   return [
     ...encodeAims(report.encode),
     ...flowAims(report.flows),
     ...chainAims(report.chains),
     ...incrementalAims(report.incremental),
     ...memoryAims(report.memory),
+    ...storageAims(report.storage, parts.has('storage')),
   ];
 }
 

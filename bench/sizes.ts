@@ -17,6 +17,14 @@ export interface Sizes {
   /** Lengths of the chains that are restored, and the key and value bytes of each. */
   readonly chainLayers: readonly number[];
   readonly chainBytes: number;
+  /** Content that each carrier moves to and from the store in a round, the sizes of its parts, and the counted rounds. */
+  readonly storageBytes: number;
+  readonly storagePartMib: readonly number[];
+  readonly storageRounds: number;
+  /** Tables that are backed up to the store and restored from it. */
+  readonly storageTables: readonly { readonly rows: number; readonly valueBytes: number }[];
+  /** Key and value bytes of the memory runs of the store. */
+  readonly storageMemoryBytes: number;
 }
 
 const MB = 1e6;
@@ -32,6 +40,11 @@ const SIZES: Readonly<Record<SizeName, Sizes>> = {
     memoryBytes: [4 * MB],
     chainLayers: [1, 4],
     chainBytes: 2 * MB,
+    storageBytes: 20 * MB,
+    storagePartMib: [5],
+    storageRounds: 1,
+    storageTables: [{ rows: 5000, valueBytes: 100 }],
+    storageMemoryBytes: 30 * MB,
   },
   usual: {
     name: 'usual',
@@ -46,6 +59,14 @@ const SIZES: Readonly<Record<SizeName, Sizes>> = {
     memoryBytes: [1000 * MB],
     chainLayers: [48, 400],
     chainBytes: 256 * MB,
+    storageBytes: 256 * MB,
+    storagePartMib: [8, 16, 64],
+    storageRounds: 3,
+    storageTables: [
+      { rows: 3_000_000, valueBytes: 100 },
+      { rows: 800_000, valueBytes: 1024 },
+    ],
+    storageMemoryBytes: 1000 * MB,
   },
   full: {
     name: 'full',
@@ -63,6 +84,14 @@ const SIZES: Readonly<Record<SizeName, Sizes>> = {
     memoryBytes: [1000 * MB, 10_000 * MB],
     chainLayers: [1, 48, 400],
     chainBytes: 1000 * MB,
+    storageBytes: 1024 * MB,
+    storagePartMib: [8, 16, 64],
+    storageRounds: 5,
+    storageTables: [
+      { rows: 3_000_000, valueBytes: 100 },
+      { rows: 800_000, valueBytes: 1024 },
+    ],
+    storageMemoryBytes: 1000 * MB,
   },
 };
 

@@ -1,4 +1,5 @@
 import type { ChainRow } from './chains.js';
+import { escapeHtml } from './charts.js';
 import type { EncodeRow } from './encode.js';
 import type { FlowRow } from './flows.js';
 import type { IncrementalRow } from './incremental.js';
@@ -14,7 +15,7 @@ export interface Table {
 }
 
 /** `1234 (1200 to 1300)`; a single round has no spread. */
-function spread({ median, min, max, rounds }: Figure, digits = 0): string {
+export function spread({ median, min, max, rounds }: Figure, digits = 0): string {
   const text = (value: number): string => value.toFixed(digits);
   return rounds === 1 ? text(median) : `${text(median)} (${text(min)} to ${text(max)})`;
 }
@@ -178,4 +179,11 @@ export function printTable({ head, rows }: Table): string {
       .join('  ')
       .trimEnd();
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}
+
+/** A table for the page. */
+export function tableHtml({ head, rows }: Table): string {
+  const cells = (tag: string, row: readonly string[]): string =>
+    `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
+  return `<div class="wide"><table><thead>${cells('th', head)}</thead><tbody>${rows.map((row) => cells('td', row)).join('')}</tbody></table></div>`;
 }

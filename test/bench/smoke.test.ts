@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasVersitygw } from '../storage/servers/versitygw.js';
 
 interface SmokeReport {
   readonly encode: readonly {
@@ -24,6 +25,28 @@ interface SmokeReport {
     readonly garbage: { readonly versions: number };
   }[];
   readonly memory: readonly { readonly phase: string; readonly peakResident: number; readonly samples: number }[];
+  readonly storage: {
+    readonly server: string;
+    readonly rclone: string;
+    readonly transfers: readonly {
+      readonly carrier: string;
+      readonly direction: string;
+      readonly speed: { readonly median: number };
+      readonly cpuPerGb: { readonly median: number };
+    }[];
+    readonly flows: readonly {
+      readonly bytes: number;
+      readonly backup: { readonly median: number };
+      readonly uploadOnly: { readonly median: number };
+      readonly restore: { readonly median: number };
+    }[];
+    readonly memory: readonly {
+      readonly partsBound: number;
+      readonly residentBefore: number;
+      readonly peakResident: number;
+      readonly samples: number;
+    }[];
+  };
   readonly aims: readonly { readonly text: string; readonly measured: string }[];
 }
 
@@ -103,9 +126,34 @@ describe('every bench in smoke size', () => {
     }
   });
 
+  test('moves bytes to and from a store by every carrier that is installed, or says that there is none', () => {
+    const { server, rclone, transfers, flows, memory } = report.storage;
+    if (!hasVersitygw) {
+      expect(server).toBe('versitygw: not installed');
+      expect([...transfers, ...flows, ...memory]).toEqual([]);
+      return;
+    }
+    const carriers = ['spanvault', 'spanvault, unsigned', 'bare HTTP'];
+    if (!rclone.includes('not installed')) carriers.push('rclone copy');
+    expect(transfers.map(({ direction, carrier }) => `${direction} ${carrier}`)).toEqual(
+      ['upload', 'download'].flatMap((direction) => carriers.map((carrier) => `${direction} ${carrier}`)),
+    );
+    for (const { speed, cpuPerGb } of transfers) expect(Math.min(speed.median, cpuPerGb.median)).toBeGreaterThan(0);
+    expect(flows).toHaveLength(1);
+    for (const { bytes, backup, uploadOnly, restore } of flows) {
+      expect(bytes).toBeGreaterThan(500_000);
+      expect(Math.min(backup.median, uploadOnly.median, restore.median)).toBeGreaterThan(0);
+    }
+    for (const { partsBound, residentBefore, peakResident, samples } of memory) {
+      expect(partsBound).toBe(availableParallelism() * 2 * 5 * 5);
+      expect(peakResident).toBeGreaterThan(residentBefore);
+      expect(samples).toBeGreaterThan(0);
+    }
+  });
+
   test('the page holds every aim and nothing of the machine or from outside', () => {
     for (const { measured } of report.aims) expect(measured).not.toMatch(/NaN|Infinity|undefined/);
-    expect(page.match(/<tr><td>(encode|backup|restore|incremental|memory)[^<]*(≥|≤|&lt;|&#60;)/g)!.length).toBe(
+    expect(page.match(/<tr><td>(encode|backup|restore|incremental|memory|storage)[^<]*(≥|≤|&lt;|&#60;)/g)!.length).toBe(
       report.aims.length,
     );
     expect(page).toMatch(/<svg /);
