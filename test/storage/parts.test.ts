@@ -2,12 +2,16 @@ import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backup } from '#src/backup/index.js';
 import { workloadInit } from '#src/cluster/index.js';
-import { measureStorage, openStorage, type StorageConfig } from '#src/storage/index.js';
+import { isSpanvaultError } from '#src/fault/index.js';
+import { measureStorage, openStorage, type StorageConfig, setStorageClock } from '#src/storage/index.js';
 import { closeAll, newCluster } from '../e2e/test_cluster.js';
+import { scaledClock } from '../support/clocks.js';
+import { startFaultProxy } from './fault_proxy.js';
 import { AZURITE_PARAMETERS, azuriteContainer, hasAzurite, startAzurite } from './servers/azurite.js';
 import type { TestServer } from './servers/process.js';
 import { type Mishap, startRelay } from './servers/relay.js';
 import { hasVersitygw, type S3Server, startVersitygw } from './servers/versitygw.js';
+import { seeded } from './storm.js';
 
 const MIB = 1 << 20;
 const PARTS = 5;
@@ -140,6 +144,45 @@ describe.skipIf(!hasVersitygw)('parts side by side to s3', () => {
     kind: 'UploadPart',
     unfinished: uploads,
   }));
+
+  it('come through a storm as the object that was written, or not at all', async () => {
+    let written = 0;
+    for (let seed = 1; seed <= 6; seed++) {
+      const random = seeded(seed);
+      const clock = scaledClock(400, random);
+      const rates = { errors: 0.25, throttles: 0.3, corrupted: 0.05, delayMs: 10_000 };
+      const proxy = await startFaultProxy(server.url, rates, clock, random);
+      setStorageClock(clock);
+      try {
+        const settings = { retry: { callTimeoutMs: 120_000, operationTimeoutMs: 3_600_000, attempts: 12 } };
+        const writer = await openStorage({ uri: server.uri('parts/storm', proxy.url), settings }).create(`${seed}`);
+        const ended = await (async () => {
+          try {
+            await Promise.all(Array.from({ length: PARTS }, (_, index) => writer.write(part(index))));
+            await writer.finish(PARTS * 5 * MIB);
+            return 'written';
+          } catch (error) {
+            if (!isSpanvaultError(error)) throw error;
+            await writer.abort();
+            return error.code;
+          }
+        })();
+        setStorageClock(undefined);
+        const reading = openStorage({ uri: server.uri('parts/storm'), settings: {} }).read(`${seed}`);
+        if (ended !== 'written') {
+          await expect(reading, `seed ${seed}, ${ended}`).rejects.toMatchObject({ code: 'SV_STORAGE_NOT_FOUND' });
+          continue;
+        }
+        const expected = Buffer.concat(Array.from({ length: PARTS }, (_, index) => part(index)));
+        expect(Buffer.compare((await reading).bytes, expected), `seed ${seed}`).toBe(0);
+        written++;
+      } finally {
+        setStorageClock(undefined);
+        await proxy.stop();
+      }
+    }
+    expect(written).toBeGreaterThan(3);
+  }, 60_000);
 
   it('end with the backup that a middle part fails, which tells why', async () => {
     const cluster = await newCluster();

@@ -14,7 +14,7 @@ const RATES = { errors: 0.25, throttles: 0.3, corrupted: 0.01, delayMs: 10_000 }
 const TARGETS = { kind: 'spans', spans: [{ key: Buffer.from('a'), endKey: Buffer.from('{') }] } as const;
 
 /** mulberry32: small, seeded, good enough to draw fates. */
-function seeded(seed: number): () => number {
+export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
