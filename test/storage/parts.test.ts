@@ -130,7 +130,7 @@ describe.skipIf(!hasVersitygw)('parts side by side to s3', () => {
   };
   beforeAll(async () => {
     server = await startVersitygw();
-    await server.makeBucket('parts');
+    for (const name of ['parts', 'storm']) await server.makeBucket(name);
   });
   afterAll(async () => {
     await closeAll();
@@ -147,15 +147,16 @@ describe.skipIf(!hasVersitygw)('parts side by side to s3', () => {
 
   it('come through a storm as the object that was written, or not at all', async () => {
     let written = 0;
-    for (let seed = 1; seed <= 6; seed++) {
+    for (let seed = 1; seed <= 4; seed++) {
       const random = seeded(seed);
       const clock = scaledClock(400, random);
       const rates = { errors: 0.25, throttles: 0.3, corrupted: 0.05, delayMs: 10_000 };
       const proxy = await startFaultProxy(server.url, rates, clock, random);
       setStorageClock(clock);
       try {
-        const settings = { retry: { callTimeoutMs: 120_000, operationTimeoutMs: 3_600_000, attempts: 12 } };
-        const writer = await openStorage({ uri: server.uri('parts/storm', proxy.url), settings }).create(`${seed}`);
+        // A busy machine takes three seconds of its own for a part before it counts as lost.
+        const settings = { retry: { callTimeoutMs: 1_200_000, operationTimeoutMs: 36_000_000, attempts: 15 } };
+        const writer = await openStorage({ uri: server.uri('storm/a', proxy.url), settings }).create(`${seed}`);
         const ended = await (async () => {
           try {
             await Promise.all(Array.from({ length: PARTS }, (_, index) => writer.write(part(index))));
@@ -168,7 +169,7 @@ describe.skipIf(!hasVersitygw)('parts side by side to s3', () => {
           }
         })();
         setStorageClock(undefined);
-        const reading = openStorage({ uri: server.uri('parts/storm'), settings: {} }).read(`${seed}`);
+        const reading = openStorage({ uri: server.uri('storm/a'), settings: {} }).read(`${seed}`);
         if (ended !== 'written') {
           await expect(reading, `seed ${seed}, ${ended}`).rejects.toMatchObject({ code: 'SV_STORAGE_NOT_FOUND' });
           continue;
@@ -181,7 +182,7 @@ describe.skipIf(!hasVersitygw)('parts side by side to s3', () => {
         await proxy.stop();
       }
     }
-    expect(written).toBeGreaterThan(3);
+    expect(written).toBeGreaterThan(2);
   }, 60_000);
 
   it('end with the backup that a middle part fails, which tells why', async () => {
