@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ObjectWriter } from '../storage/index.js';
 
 /**
@@ -44,6 +45,8 @@ export class PartsInFlight {
       });
     this.#onTheirWay.add(sent);
     this.#current = this.#take();
+    // Filling parts never waits: without a turn of the event loop none would leave before so many are full that the next must wait.
+    await setImmediate();
   }
 
   /** Waits until the store has every part. @throws what one of them failed with */

@@ -61,6 +61,19 @@ describe('parts in flight', () => {
     });
   }
 
+  it('leave while the next one is filled, though filling never waits', async () => {
+    const store = slowWriter(true);
+    const parts = new PartsInFlight(64, 3, []);
+    let turns = 0;
+    for (let index = 1; index <= 3; index++) {
+      setImmediate(() => turns++);
+      await parts.send(store.writer, 1);
+      expect(turns).toBe(index);
+    }
+    for (const { resolve } of store.waiting) resolve();
+    await parts.arrived();
+  });
+
   it('fail with the first failure in time, though an earlier part fails after it', async () => {
     const store = slowWriter(true);
     const parts = new PartsInFlight(64, 3, []);
