@@ -18,7 +18,7 @@ import {
 import { isSpanvaultError, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { compareTimestamps, EMPTY_TIMESTAMP, isEmptyTimestamp, type Timestamp, uniqueInt } from '../keys/index.js';
 import { type Manifest, STATISTICS_FILE, type TableStatistic } from '../manifest/index.js';
-import { type BucketUsage, measureStorage, openStorage } from '../storage/index.js';
+import { type BucketUsage, measureOperation, openStorage } from '../storage/index.js';
 import { assembleManifest, type PlacedExport } from './assemble.js';
 import { type Exported, exportPasses, exportTotals, ticks } from './export.js';
 import type { ExportReads, ExportWaits } from './export_task.js';
@@ -66,7 +66,7 @@ const TASK_BYTES_MIN = 32 * 1024 * 1024;
  * @throws SpanvaultError usage, storage, sourceSink, coverage, worker, aborted
  */
 export function backup(options: BackupOptions): Promise<BackupResult> {
-  return measureStorage(async (ledger) => ({ ...(await takeBackup(options)), usage: ledger.usages() }));
+  return measureOperation(async (ledger) => ({ ...(await takeBackup(options)), usage: ledger.usages() }));
 }
 
 async function takeBackup(options: BackupOptions): Promise<Omit<BackupResult, 'usage'>> {

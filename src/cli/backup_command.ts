@@ -29,7 +29,8 @@ import { ProgressReporter } from './progress.js';
 import { printBytes, printDuration } from './quantities.js';
 import { renderResult } from './render.js';
 import { printNotices } from './statement_runner.js';
-import { type StorageOptions, storageSettings, withStorage } from './storage_options.js';
+import { type StorageOptions, storageSettings, withStorage, withUsage } from './storage_options.js';
+import { usageJson, usageLines } from './usage_text.js';
 
 const MIB = 1024 * 1024;
 
@@ -211,18 +212,22 @@ async function runOperation(
     },
   };
   const startMs = performance.now();
-  const result = await useSession(
-    context,
-    options,
-    { settings: { ...settings, ...storageSettings(options) }, observer, database: options.currentDatabase },
-    async (opened) => {
-      try {
-        return await execute(opened, statement, { signal: io.signal });
-      } finally {
-        progress.clear();
-      }
-    },
-  );
+  const { result, usages } = await withUsage(context, options, async (used) => {
+    const session = { settings: { ...settings, ...storageSettings(options) }, observer };
+    const done = await useSession(
+      context,
+      options,
+      { ...session, database: options.currentDatabase },
+      async (opened) => {
+        try {
+          return await execute(opened, statement, { signal: io.signal });
+        } finally {
+          progress.clear();
+        }
+      },
+    );
+    return { result: done, usages: used() };
+  });
   const seconds = (performance.now() - startMs) / 1000;
   if (options.json) {
     for await (const line of renderResult(result, 'json')) {
@@ -232,7 +237,7 @@ async function runOperation(
           ? {}
           : { subdir: outcome.subdir, directory: outcome.directory, placement: placementJson(outcome) };
       io.stdout.write(
-        `${JSON.stringify({ event: 'result', statement: printStatement(statement), ...row, ...more, seconds, notices: result.notices })}\n`,
+        `${JSON.stringify({ event: 'result', statement: printStatement(statement), ...row, ...more, seconds, usage: usageJson(usages), notices: result.notices })}\n`,
       );
     }
     return;
@@ -242,6 +247,7 @@ async function runOperation(
     io.stdout.write(`\nwritten to ${outcome.directory}: ${printBytes(outcome.bytes)} in ${printDuration(seconds)}\n`);
     for (const line of placementLines(outcome.placement)) io.stdout.write(line);
   }
+  if (options.metrics !== '-') for (const line of usageLines(usages)) io.stdout.write(line);
   printNotices(io, result.notices);
 }
 

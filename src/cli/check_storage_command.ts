@@ -6,10 +6,12 @@ import { type ClusterOptions, type Context, wholeNumber, withCluster, withExampl
 import { write } from './io.js';
 import { printBytes } from './quantities.js';
 import { renderResult } from './render.js';
+import { type StorageOptions, storageSettings, withStorage, withUsage } from './storage_options.js';
+import { usageJson } from './usage_text.js';
 
 const MIB = 1024 * 1024;
 
-interface CheckStorageCommandOptions extends ClusterOptions {
+interface CheckStorageCommandOptions extends ClusterOptions, StorageOptions {
   readonly transferMib?: number;
   readonly forRestore?: true;
   readonly json?: true;
@@ -30,7 +32,7 @@ export function addCheckStorageCommand(program: Command, context: Context): void
     .option('--json', 'one JSON line per location')
     .action((uris: string[], options: CheckStorageCommandOptions) => runCheck(context, uris, options));
   withExamples(
-    withCluster(command),
+    withStorage(withCluster(command)),
     "spanvault check-storage --external-io-dir ./backups 'nodelocal://1/east'",
     "spanvault check-storage 's3://bucket/backups?AUTH=implicit' --json",
     "spanvault check-storage --cluster ./c1 'external://east?COCKROACH_LOCALITY=default' 'external://west?COCKROACH_LOCALITY=region%3Dwest'",
@@ -43,18 +45,22 @@ async function runCheck(context: Context, uris: readonly string[], options: Chec
   const { transferMib } = options;
   const externalIODir = options.externalIoDir ?? io.env.SPANVAULT_EXTERNAL_IO_DIR;
   const cluster = options.cluster ?? io.env.SPANVAULT_CLUSTER;
-  const checked = await host.withStorage(cluster, externalIODir, (storage) =>
-    checkStorage({
-      uris,
-      storage,
-      signal: io.signal,
-      ...(transferMib === undefined ? {} : { transferBytes: transferMib * MIB }),
-    }),
-  );
+  const { checked, usages } = await withUsage(context, options, async (used) => {
+    const found = await host.withStorage(cluster, externalIODir, (storage) =>
+      checkStorage({
+        uris,
+        storage: { ...storage, ...storageSettings(options).calls },
+        signal: io.signal,
+        ...(transferMib === undefined ? {} : { transferBytes: transferMib * MIB }),
+      }),
+    );
+    return { checked: found, usages: used() };
+  });
   for (const location of checked) {
     if (options.json) await write(io.stdout, `${JSON.stringify({ event: 'location', ...location })}\n`);
     else await printLocation(context, location);
   }
+  if (options.json) await write(io.stdout, `${JSON.stringify({ event: 'usage', usage: usageJson(usages) })}\n`);
   const bad = checked.filter((location) => !isUsable(location, options.forRestore === true));
   if (bad.length === 0) return;
   const failed = bad[0]!.steps.find(({ outcome }) => outcome === 'failed');

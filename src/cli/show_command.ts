@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { BackupSource, ShowBackupStatement } from '../statements/index.js';
+import type { BackupSource, ShowBackupStatement, Statement } from '../statements/index.js';
 import {
   type ClusterOptions,
   type Context,
@@ -11,9 +11,10 @@ import {
 } from './context.js';
 import type { Format } from './render.js';
 import { StatementRunner } from './statement_runner.js';
+import { type StorageOptions, storageSettings, withStorage, withUsage } from './storage_options.js';
 import { showTree, type TreeOptions, withTree } from './tree_command.js';
 
-interface ShowOptions extends ClusterOptions {
+interface ShowOptions extends ClusterOptions, StorageOptions {
   readonly format: Format;
 }
 
@@ -41,9 +42,9 @@ export function addShowCommand(program: Command, context: Context): void {
     .argument('[uri...]', 'with --tree: the locations that together hold the backup')
     .enablePositionalOptions()
     .action((uris: string[], options: TreeCommandOptions) =>
-      showTree(context, { from: layerOf(options), uris }, options),
+      withUsage(context, options, () => showTree(context, { from: layerOf(options), uris }, options)),
     );
-  withSource(withTree(show)).option('--check-files', 'look for every file, and show their bytes');
+  withStorage(withSource(withTree(show))).option('--check-files', 'look for every file, and show their bytes');
   withExamples(
     withIncrementalLocation(withCluster(show)),
     "spanvault show --tree --check-files --external-io-dir ./c1/extern 'nodelocal://1/east' 'nodelocal://1/west'",
@@ -56,12 +57,11 @@ export function addShowCommand(program: Command, context: Context): void {
     .command('backups')
     .description('full backups of a collection')
     .argument('<uri...>', 'the collection; of a locality-aware one its default location')
-    .action((uris: string[], options: ShowOptions) =>
-      useSession(context, options, {}, (session) =>
-        new StatementRunner(context.io, session, options.format).run({ kind: 'showBackups', uris }, context.io.signal),
-      ),
-    );
-  withExamples(withFormat(withCluster(backups)), "spanvault show backups --cluster ./c1 'nodelocal://1/east'");
+    .action((uris: string[], options: ShowOptions) => runShow(context, options, { kind: 'showBackups', uris }));
+  withExamples(
+    withStorage(withFormat(withCluster(backups))),
+    "spanvault show backups --cluster ./c1 'nodelocal://1/east'",
+  );
 
   const backup = show
     .command('backup')
@@ -73,14 +73,20 @@ export function addShowCommand(program: Command, context: Context): void {
     .option('--privileges', 'with grants and owners')
     .option('--as-json', 'the manifest as JSON')
     .action((uris: string[], options: ShowBackupCommandOptions) =>
-      useSession(context, options, {}, (session) =>
-        new StatementRunner(context.io, session, options.format).run(showStatement(uris, options), context.io.signal),
-      ),
+      runShow(context, options, showStatement(uris, options)),
     );
   withExamples(
-    withFormat(withIncrementalLocation(withCluster(withSource(backup)))),
+    withStorage(withFormat(withIncrementalLocation(withCluster(withSource(backup))))),
     "spanvault show backup --cluster ./c1 --check-files 'nodelocal://1/east' 'nodelocal://1/west'",
     "spanvault show backup --cluster ./c1 --schemas --from '2023/02/23-150925.62' 'nodelocal://1/east'",
+  );
+}
+
+function runShow(context: Context, options: ShowOptions, statement: Statement): Promise<void> {
+  return withUsage(context, options, () =>
+    useSession(context, options, { settings: storageSettings(options) }, (session) =>
+      new StatementRunner(context.io, session, options.format).run(statement, context.io.signal),
+    ),
   );
 }
 

@@ -14,8 +14,9 @@ import { ProgressReporter } from './progress.js';
 import type { Format } from './render.js';
 import { runShell } from './shell.js';
 import { StatementRunner } from './statement_runner.js';
+import { type StorageOptions, storageSettings, withStorage, withUsage } from './storage_options.js';
 
-interface SqlOptions extends ClusterOptions {
+interface SqlOptions extends ClusterOptions, StorageOptions {
   readonly execute?: readonly string[];
   readonly format: Format;
   readonly database?: string;
@@ -32,7 +33,7 @@ export function addSqlCommand(program: Command, context: Context): void {
     .option('--gateway <node>', 'node that the session is connected to', wholeNumber(1), 1)
     .action((options: SqlOptions) => runSql(context, options));
   withExamples(
-    withFormat(withCluster(command)),
+    withStorage(withFormat(withCluster(command))),
     "spanvault sql --cluster ./c1 -e 'SHOW DATABASES' -e 'SELECT * FROM movr.users LIMIT 3'",
     "echo 'SHOW LOCALITY;' | spanvault sql --cluster ./c1 --format csv",
     'spanvault sql --cluster ./c1',
@@ -48,11 +49,14 @@ async function runSql(context: Context, options: SqlOptions): Promise<void> {
   const progress = new ProgressReporter(io, io.stderr.isTTY === true ? 'line' : 'plain');
   const observer = { onProgress: progress.update.bind(progress) };
   const { database, gateway } = options;
-  await useSession(context, options, { settings: { node: gateway }, observer, database }, async (session) => {
-    const runner = new StatementRunner(io, session, options.format, progress);
-    if (statements === undefined) await runShell(io, session, runner);
-    else await runner.runAll(statements, io.signal);
-  });
+  const settings = { node: gateway, ...storageSettings(options) };
+  await withUsage(context, options, () =>
+    useSession(context, options, { settings, observer, database }, async (session) => {
+      const runner = new StatementRunner(io, session, options.format, progress);
+      if (statements === undefined) await runShell(io, session, runner);
+      else await runner.runAll(statements, io.signal);
+    }),
+  );
 }
 
 async function readAll(stream: AsyncIterable<Uint8Array | string>): Promise<string> {

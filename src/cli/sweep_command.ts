@@ -6,8 +6,10 @@ import { type ClusterOptions, type Context, wholeNumber, withCluster, withExampl
 import { write } from './io.js';
 import { printBytes } from './quantities.js';
 import { renderResult } from './render.js';
+import { type StorageOptions, storageSettings, withStorage, withUsage } from './storage_options.js';
+import { usageJson } from './usage_text.js';
 
-interface SweepCommandOptions extends ClusterOptions {
+interface SweepCommandOptions extends ClusterOptions, StorageOptions {
   readonly remove?: true;
   readonly olderThanHours: number;
   readonly json?: true;
@@ -29,7 +31,7 @@ export function addSweepCommand(program: Command, context: Context): void {
     .option('--json', 'one JSON line per layer and location, and per unfinished object')
     .action((uris: string[], options: SweepCommandOptions) => runSweep(context, uris, options));
   withExamples(
-    withCluster(command),
+    withStorage(withCluster(command)),
     "spanvault sweep --cluster ./c1 'nodelocal://1/backup' 'nodelocal://2/backup'",
     "spanvault sweep --cluster ./c1 --remove --older-than-hours 48 'external://east' 'external://west'",
   );
@@ -41,16 +43,20 @@ async function runSweep(context: Context, uris: readonly string[], options: Swee
   const cluster = options.cluster ?? io.env.SPANVAULT_CLUSTER;
   const externalIODir = options.externalIoDir ?? io.env.SPANVAULT_EXTERNAL_IO_DIR;
   const choices = { remove: options.remove === true, olderThanSeconds: options.olderThanHours * 3600 };
-  const { layers, leftovers } = await host.withStorage(cluster, externalIODir, async (settings) => {
-    const abandoned = await sweepLayers({ uris, settings, ...choices });
-    const unfinished: Leftover[] = [];
-    for (const uri of uris) unfinished.push(...(await sweepStorage({ uri, settings }, choices)));
-    return { layers: abandoned, leftovers: unfinished };
-  });
+  const { layers, leftovers, usages } = await withUsage(context, options, (used) =>
+    host.withStorage(cluster, externalIODir, async (storage) => {
+      const settings = { ...storage, ...storageSettings(options).calls };
+      const abandoned = await sweepLayers({ uris, settings, ...choices });
+      const unfinished: Leftover[] = [];
+      for (const uri of uris) unfinished.push(...(await sweepStorage({ uri, settings }, choices)));
+      return { layers: abandoned, leftovers: unfinished, usages: used() };
+    }),
+  );
   if (options.json) {
     for (const layer of layers) await write(io.stdout, `${JSON.stringify({ event: 'layer', ...layer })}\n`);
     for (const leftover of leftovers)
       await write(io.stdout, `${JSON.stringify({ event: 'unfinished', ...leftover })}\n`);
+    await write(io.stdout, `${JSON.stringify({ event: 'usage', usage: usageJson(usages) })}\n`);
     return;
   }
   const table: Result = {

@@ -6,11 +6,12 @@ import { type BackupTree, backupTree } from '../verify/index.js';
 import { type ClusterOptions, type Context, useSession } from './context.js';
 import { paint, write } from './io.js';
 import { printNotices } from './statement_runner.js';
+import { type StorageOptions, storageSettings } from './storage_options.js';
 import { treePage } from './tree_page.js';
 import { speaksUnicode, treeLines } from './tree_text.js';
 
 /** Options of `show --tree`. */
-export interface TreeOptions extends ClusterOptions {
+export interface TreeOptions extends ClusterOptions, StorageOptions {
   readonly tree?: true;
   readonly html?: string;
   readonly all?: true;
@@ -65,14 +66,16 @@ function readTree(context: Context, source: BackupSource, options: TreeOptions):
       schemas: false,
       privileges: false,
     };
-    return useSession(context, options, {}, (session) => session.engine.backupTree(request));
+    return useSession(context, options, { settings: storageSettings(options) }, (session) =>
+      session.engine.backupTree(request),
+    );
   }
   const externalIODir = options.externalIoDir ?? context.io.env.SPANVAULT_EXTERNAL_IO_DIR;
   return backupTree({
     from: source.from.kind === 'directory' ? undefined : source.from.kind === 'subdir' ? source.from.subdir : 'LATEST',
     in: source.uris,
     ...(options.incrementalLocation === undefined ? {} : { incrementalLocation: options.incrementalLocation }),
-    storage: externalIODir === undefined ? {} : { externalIODir },
+    storage: { ...storageSettings(options).calls, ...(externalIODir === undefined ? {} : { externalIODir }) },
     checkFiles,
     signal: context.io.signal,
   });

@@ -5,7 +5,7 @@ import { TaskPool, type TaskSpec } from '../executor/index.js';
 import { SpanvaultError, throwIfAborted, toWire } from '../fault/index.js';
 import { compareBytes, type Timestamp, toHex } from '../keys/index.js';
 import { type FileRecord, type ManifestHead, versionAtLeast } from '../manifest/index.js';
-import { addUsage, inLanes, measureStorage, parseUri, resolveUri, type StorageConfig } from '../storage/index.js';
+import { addUsage, inLanes, measureOperation, parseUri, resolveUri, type StorageConfig } from '../storage/index.js';
 import { readCatalogAt } from './catalog_at.js';
 import { type CoverLayer, coverSpans, type RestoreUnit } from './cover.js';
 import { elidedPrefixOf } from './elision.js';
@@ -27,7 +27,7 @@ const UNIT_FILES_MAX = 200;
  * @throws SpanvaultError usage, coverage, corruption, storage, sourceSink, worker, aborted
  */
 export function restore(options: RestoreOptions): Promise<RestoreResult> {
-  return measureStorage(async (ledger) => ({ ...(await runRestore(options)), usage: ledger.usages() }));
+  return measureOperation(async (ledger) => ({ ...(await runRestore(options)), usage: ledger.usages() }));
 }
 
 async function runRestore(options: RestoreOptions): Promise<Omit<RestoreResult, 'usage'>> {

@@ -35,6 +35,13 @@ export {
   uriParameter,
   withoutLocality,
 } from './uri.js';
-export { addUsage, type BucketUsage, measureStorage, StorageLedger, usagePrometheus } from './usage.js';
+export {
+  addUsage,
+  type BucketUsage,
+  measureOperation,
+  measureStorage,
+  StorageLedger,
+  usagePrometheus,
+} from './usage.js';
 export { UserfileStorage } from './userfile.js';
 export { UserfileRecords } from './userfile_records.js';

@@ -8,6 +8,7 @@ import { S3Storage } from './s3.js';
 import { sweepUploads } from './s3_sweep.js';
 import { checkScheme } from './schemes.js';
 import { parseUri, withoutLocality } from './uri.js';
+import { currentLedger } from './usage.js';
 
 /** Something that a killed process left half-written. It is in no listing, and nothing names it. */
 export interface Leftover {
@@ -43,7 +44,10 @@ export async function sweepStorage(config: StorageConfig, options: SweepOptions)
   const before = Date.now() - options.olderThanSeconds * 1000;
   if (uri.scheme === 'nodelocal') return new NodelocalStorage(uri, settings).sweepUnfinished(before, options.remove);
   if (uri.scheme !== 's3') return [];
-  const storage = new S3Storage(uri);
+  const usage = currentLedger().of(`${uri.scheme}://${uri.host}`);
+  const storage = new S3Storage(uri, (kind) => {
+    usage.requests[kind] = (usage.requests[kind] ?? 0) + 1;
+  });
   const layer = retryLayer(resolveRetry(settings.retry), clock, storage.display, () => undefined);
   const repeat: Repeat = async (operation, name, work) => {
     const call = { operation, name, sentBytes: 0, expectedBytes: 0, signal: undefined };

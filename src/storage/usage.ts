@@ -51,6 +51,18 @@ export function measureStorage<T>(work: (ledger: StorageLedger) => Promise<T>): 
   return current.run(ledger, () => work(ledger));
 }
 
+/** The same for an operation within a larger one: what it asked for is counted for whoever measures around it too, also when it fails. */
+export function measureOperation<T>(work: (ledger: StorageLedger) => Promise<T>): Promise<T> {
+  const outer = currentLedger();
+  return measureStorage(async (ledger) => {
+    try {
+      return await work(ledger);
+    } finally {
+      outer.add(ledger.usages());
+    }
+  });
+}
+
 /** The ledger that a storage opened now is counted in; a new one outside of measureStorage. */
 export function currentLedger(): StorageLedger {
   return current.getStore() ?? new StorageLedger();

@@ -111,8 +111,9 @@ test('the command changes nothing unless told', async () => {
     wet.stdout
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line).removed),
-  ).toEqual([true, true, true]);
+      .map((line) => JSON.parse(line))
+      .map(({ event, removed }) => removed ?? event),
+  ).toEqual([true, true, true, 'usage']);
   expect(left().flat().filter(ofKilled)).toEqual([]);
 });
 

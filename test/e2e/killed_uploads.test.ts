@@ -79,7 +79,8 @@ async function sweep(uri: string, ...more: string[]): Promise<{ event: string; r
   return ran.stdout
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line));
+    .map((line) => JSON.parse(line))
+    .filter(({ event }) => event !== 'usage');
 }
 /** Everything, however young: nobody writes any more. Stores tell whole seconds. */
 async function sweepAll(uri: string, ...more: string[]) {

@@ -195,7 +195,9 @@ describe('spanvault check-storage', () => {
     expect(ran.stdout).toContain('nodelocal://1/cli: backup yes, restore yes');
     expect(ran.stdout).toMatch(/conditional create +\| backup +\| ok/);
     const json = await runWith(host, [...args, '--json', 'nodelocal://1/cli']);
-    expect(JSON.parse(json.stdout)).toMatchObject({ event: 'location', usableForBackup: true, leftBehind: 0 });
+    const [location, usage] = json.stdout.split('\n').map((line) => (line === '' ? undefined : JSON.parse(line)));
+    expect(location).toMatchObject({ event: 'location', usableForBackup: true, leftBehind: 0 });
+    expect(usage).toMatchObject({ event: 'usage', usage: [{ bucket: 'nodelocal://1' }] });
   });
 
   it('ends with 3 for a location that cannot be used, unless it need not be written', async () => {
@@ -213,6 +215,6 @@ describe('spanvault check-storage', () => {
     expect(ran.stderr).toContain('1 of 1 locations cannot be used for backups and restores: probe://');
     expect(restoring.code).toBe(0);
     expect(json.code).toBe(3);
-    expect(JSON.parse(json.stdout.split('\n')[1]!)).toMatchObject({ event: 'error', code: 'SV_STORAGE_DENIED' });
+    expect(JSON.parse(json.stdout.split('\n')[2]!)).toMatchObject({ event: 'error', code: 'SV_STORAGE_DENIED' });
   });
 });
