@@ -142,7 +142,7 @@ describe('sql', () => {
       { env: { SPANVAULT_CLUSTER: '/c1', SPANVAULT_EXTERNAL_IO_DIR: '/io' } },
     );
     expect(ran.stdout).toBe('{"locality":"region=r7"}\n{"locality":"region=r7"}\n');
-    expect(seen).toEqual(['/c1', { node: 7, externalIODir: '/io' }]);
+    expect(seen).toEqual(['/c1', { node: 7, externalIODir: '/io', calls: { retry: {} } }]);
   });
 
   test('a detached backup prints its id at once; its failure is the command’s', async () => {
