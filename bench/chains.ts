@@ -1,124 +1,93 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { backup } from '#src/backup/index.js';
-import { indexSpans } from '#src/catalog/index.js';
-import type { EmbeddedCluster } from '#src/cluster/index.js';
-import { native } from '#src/native/index.js';
-import { restore } from '#src/restore/index.js';
-import { bucketOf, emptyCluster, filledCluster, TARGETS } from './clusters.js';
+import { buildChain, COLLECTIONS } from './chain_build.js';
+import type { ChainRestored } from './chain_child.js';
 import { type Figure, figure } from './measure.js';
+import { type Resident, ResidentWatch } from './resident.js';
 import type { Sizes } from './sizes.js';
 
-/** Restores of the same rows from chains of different lengths. */
+/** Restores of the same rows from a chain and from one full, each in a process of its own; memory in MiB. */
 export interface ChainRow {
   readonly layers: number;
   /** Key and value bytes. */
   readonly bytes: number;
   readonly seconds: Figure;
+  readonly fullSeconds: Figure;
   /** Median seconds by those of the full that is a chain of its own. */
   readonly ofFull: number;
   /** Seconds until the first row is read: manifests, parts, covering. */
   readonly openSeconds: Figure;
-  /** Peak of anonymous memory while restoring, MiB. */
+  /** Greatest VmRSS of any round, and the anonymous pages at that moment. */
+  readonly peakResident: number;
   readonly peakAnonymous: number;
+  /** The same of the full. */
+  readonly fullResident: number;
+  readonly fullAnonymous: number;
+  /** Memory samples of the round with the fewest. */
+  readonly samples: number;
 }
 
-/** Pieces of the key space that each layer fills: rows of every layer lie among those of the others. */
-const PIECES_PER_LAYER = 4;
-const VALUE_BYTES = 100;
-const ROW_BYTES = 116;
-
-/** MiB of anonymous memory of this process. */
-function anonymousMiB(): number {
-  const found = /^RssAnon:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'));
-  return found === null ? Number.NaN : Number(found[1]) / 1024;
+interface Measured extends ChainRestored {
+  readonly peak: Resident;
+  readonly samples: number;
 }
 
-/**
- * A cluster and two backups of the same rows: a chain of `layers`, whose full holds half of the rows and whose incrementals hold
- * the other half in equal shares all over the key space, and at the end one full of all.
- */
-async function chainOf(directory: string, layers: number, bytes: number): Promise<EmbeddedCluster> {
-  const cluster = await filledCluster(directory, { rows: 1, valueBytes: VALUE_BYTES });
-  const { storage } = bucketOf(directory);
-  const table = cluster.table('kv', 'kv');
-  const pieces = Math.max(2, 2 * (layers - 1) * PIECES_PER_LAYER);
-  const rows = Math.max(1, Math.floor(bytes / ROW_BYTES / pieces));
-  const { directory: path, mapBytes } = cluster.core.store;
-  const store = native.openStore(path, mapBytes);
-  const fill = (wanted: (piece: number) => boolean): void => {
-    const { wall } = cluster.now();
-    for (let piece = 0; piece < pieces; piece++) {
-      if (!wanted(piece)) continue;
-      const firstRow = 1 + piece * rows;
-      native.fillKv(store, {
-        tableId: table.id,
-        firstRow,
-        rows,
-        valueBytes: VALUE_BYTES,
-        compressibility: 0.5,
-        seed: piece,
-        wall,
-        checksums: true,
-      });
-    }
-    native.storeSync(store);
-  };
-  const take = async (name: string, appendTo?: string): Promise<void> => {
-    await new Promise((resolve) => setTimeout(resolve, 11));
-    const chain = appendTo === undefined ? {} : { appendTo };
-    await backup({ source: cluster.source(), into: [`nodelocal://1/${name}`], targets: TARGETS, storage, ...chain });
-  };
-  try {
-    fill((piece) => layers === 1 || piece % 2 === 0);
-    await cluster.core.recount(indexSpans([table]));
-    await take('chain');
-    for (let layer = 1; layer < layers; layer++) {
-      fill((piece) => piece % 2 === 1 && (piece >> 1) % (layers - 1) === layer - 1);
-      await take('chain', 'LATEST');
-    }
-    await cluster.core.recount(indexSpans([table]));
-    await take('full');
-  } finally {
-    native.closeStore(store);
+/** A child that restores one collection again and again. */
+class RestoringChild {
+  readonly #process;
+  readonly #watch: ResidentWatch;
+
+  constructor(directory: string, name: string, into: string) {
+    this.#process = fork(join(import.meta.dirname, 'chain_child.js'), [directory, name, into]);
+    this.#watch = new ResidentWatch(this.#process.pid);
   }
-  return cluster;
-}
 
-interface Restored {
-  readonly seconds: number;
-  readonly openSeconds: number;
-  readonly bytes: number;
-  readonly peakAnonymous: number;
-}
-
-async function timedRestore(from: string, name: string, directory: string): Promise<Restored> {
-  const cluster = await emptyCluster(directory);
-  const { storage } = bucketOf(from);
-  let peakAnonymous = 0;
-  const sampler = setInterval(() => {
-    peakAnonymous = Math.max(peakAnonymous, anonymousMiB());
-  }, 20);
-  let openSeconds = 0;
-  const begin = performance.now();
-  try {
-    const result = await restore({
-      sink: cluster.sink(),
-      from: 'LATEST',
-      in: [`nodelocal://1/${name}`],
-      targets: TARGETS,
-      storage,
-      onProgress: ({ phase, bytes }) => {
-        if (openSeconds === 0 && phase === 'restoring data' && bytes > 0)
-          openSeconds = (performance.now() - begin) / 1000;
-      },
-    });
-    return { seconds: result.seconds, openSeconds, bytes: result.bytes, peakAnonymous };
-  } finally {
-    clearInterval(sampler);
-    await cluster.close();
-    rmSync(directory, { recursive: true, force: true });
+  async restore(): Promise<Measured> {
+    const failed = new AbortController();
+    const ended = (code: number | null, signal: string | null): void =>
+      failed.abort(new Error(`a process that restores a chain ended with ${code ?? signal}`));
+    this.#process.once('exit', ended);
+    this.#watch.restart();
+    this.#process.send('restore');
+    try {
+      const [result] = (await once(this.#process, 'message', { signal: failed.signal })) as [ChainRestored];
+      this.#watch.sample();
+      return { ...result, peak: this.#watch.peak, samples: this.#watch.samples };
+    } finally {
+      this.#process.off('exit', ended);
+    }
   }
+
+  async close(): Promise<void> {
+    this.#watch.stop();
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const gone = once(this.#process, 'exit');
+    this.#process.disconnect();
+    await gone;
+  }
+}
+
+function rowOf(layers: number, chain: readonly Measured[], full: readonly Measured[]): ChainRow {
+  const seconds = figure(chain.map((one) => one.seconds));
+  const fullSeconds = figure(full.map((one) => one.seconds));
+  const peakOf = (runs: readonly Measured[]): Resident =>
+    runs.map(({ peak }) => peak).reduce((a, b) => (b.all > a.all ? b : a));
+  const [peak, fullPeak] = [peakOf(chain), peakOf(full)];
+  return {
+    layers,
+    bytes: chain[0]!.bytes,
+    seconds,
+    fullSeconds,
+    ofFull: seconds.median / fullSeconds.median,
+    openSeconds: figure(chain.map((one) => one.openSeconds)),
+    peakResident: peak.all,
+    peakAnonymous: peak.anonymous,
+    fullResident: fullPeak.all,
+    fullAnonymous: fullPeak.anonymous,
+    samples: Math.min(...[...chain, ...full].map(({ samples }) => samples)),
+  };
 }
 
 /** Chains of every length of the sizes, each beside a full of the same rows in alternation. */
@@ -126,26 +95,23 @@ export async function benchChains(sizes: Sizes, scratch: string, onRow: (row: Ch
   const found: ChainRow[] = [];
   for (const layers of sizes.chainLayers) {
     const directory = join(scratch, 'chain');
-    const cluster = await chainOf(directory, layers, sizes.chainBytes);
-    await cluster.close();
-    const chain: Restored[] = [];
-    const full: Restored[] = [];
-    for (let round = 0; round < sizes.flowRounds; round++) {
-      full.push(await timedRestore(directory, 'full', join(scratch, 'restored')));
-      chain.push(await timedRestore(directory, 'chain', join(scratch, 'restored')));
+    await buildChain(directory, layers, sizes.chainBytes);
+    const chain: Measured[] = [];
+    const full: Measured[] = [];
+    const children = [
+      { runs: full, child: new RestoringChild(directory, COLLECTIONS.full, join(scratch, 'restored_full')) },
+      { runs: chain, child: new RestoringChild(directory, COLLECTIONS.chain, join(scratch, 'restored_chain')) },
+    ];
+    try {
+      for (let round = 0; round < sizes.flowRounds; round++)
+        for (const { runs, child } of children) runs.push(await child.restore());
+    } finally {
+      for (const { child } of children) await child.close();
+      rmSync(directory, { recursive: true, force: true });
     }
-    rmSync(directory, { recursive: true, force: true });
-    const seconds = figure(chain.map((one) => one.seconds));
-    const row: ChainRow = {
-      layers,
-      bytes: chain[0]!.bytes,
-      seconds,
-      ofFull: seconds.median / figure(full.map((one) => one.seconds)).median,
-      openSeconds: figure(chain.map((one) => one.openSeconds)),
-      peakAnonymous: Math.max(...chain.map((one) => one.peakAnonymous)),
-    };
     if (chain.some((one, index) => one.bytes !== full[index]!.bytes))
       throw new Error(`a chain of ${layers} layers restored ${chain[0]!.bytes} bytes and its full ${full[0]!.bytes}`);
+    const row = rowOf(layers, chain, full);
     found.push(row);
     onRow(row);
   }

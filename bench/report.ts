@@ -116,13 +116,19 @@ function flowAims(rows: readonly FlowRow[]): Aim[] {
 }
 
 function chainAims(rows: readonly ChainRow[]): Aim[] {
-  return rows
+  const speed = rows
     .filter(({ layers }) => layers > 1)
     .map(({ layers, bytes, ofFull }) => ({
       text: `restore of ${layers} layers, ${dataSize(bytes)}: ≤ ${AIMS.chain} of the time of one full`,
       measured: `${ofFull.toFixed(2)} times`,
       met: ofFull <= AIMS.chain,
     }));
+  const memory = rows.map(({ layers, bytes, peakResident, fullResident }) => ({
+    text: `restore of ${layers} ${layers === 1 ? 'layer' : 'layers'}, ${dataSize(bytes)}: resident < ${AIMS.residentMiB} MiB`,
+    measured: `${peakResident.toFixed(0)} MiB (one full: ${fullResident.toFixed(0)})`,
+    met: peakResident < AIMS.residentMiB,
+  }));
+  return [...speed, ...memory];
 }
 
 function incrementalAims(rows: readonly IncrementalRow[]): Aim[] {

@@ -95,14 +95,29 @@ export function flowTable(rows: readonly FlowRow[]): Table {
 
 export function chainTable(rows: readonly ChainRow[]): Table {
   return {
-    head: ['layers', 'data', 'restore s', 'of one full', 'until first rows s', 'peak anonymous MiB'],
+    head: [
+      'layers',
+      'data',
+      'restore s',
+      'one full s',
+      'of one full',
+      'until first rows s',
+      'peak resident MiB',
+      'of it anonymous',
+      'one full: peak resident MiB',
+      'of it anonymous',
+    ],
     rows: rows.map((row) => [
       String(row.layers),
       dataSize(row.bytes),
       spread(row.seconds, 2),
+      spread(row.fullSeconds, 2),
       row.ofFull.toFixed(2),
       spread(row.openSeconds, 2),
+      row.peakResident.toFixed(0),
       row.peakAnonymous.toFixed(0),
+      row.fullResident.toFixed(0),
+      row.fullAnonymous.toFixed(0),
     ]),
   };
 }

@@ -18,7 +18,15 @@ interface SmokeReport {
     readonly bytes: number;
     readonly speed: { readonly median: number };
   }[];
-  readonly chains: readonly { readonly layers: number; readonly bytes: number; readonly ofFull: number }[];
+  readonly chains: readonly {
+    readonly layers: number;
+    readonly bytes: number;
+    readonly ofFull: number;
+    readonly peakResident: number;
+    readonly peakAnonymous: number;
+    readonly fullResident: number;
+    readonly samples: number;
+  }[];
   readonly incremental: readonly {
     readonly changedRows: number;
     readonly bytesFraction: number;
@@ -107,9 +115,13 @@ describe('every bench in smoke size', () => {
 
   test('restores chains to the bytes of their full', () => {
     expect(report.chains.map(({ layers }) => layers)).toEqual([1, 4]);
-    for (const { bytes, ofFull } of report.chains) {
+    for (const { bytes, ofFull, peakResident, peakAnonymous, fullResident, samples } of report.chains) {
       expect(bytes).toBeGreaterThan(1_000_000);
       expect(ofFull).toBeGreaterThan(0);
+      expect(Math.min(peakResident, fullResident)).toBeGreaterThan(20);
+      expect(peakAnonymous).toBeGreaterThan(10);
+      expect(peakAnonymous).toBeLessThanOrEqual(peakResident);
+      expect(samples).toBeGreaterThan(0);
     }
   });
 
