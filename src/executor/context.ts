@@ -16,10 +16,20 @@ export interface TaskContext {
   inOrder<T>(work: () => Promise<T>): Promise<T>;
   /**
    * Memory of one kind that ended tasks of this run left in this thread, to be taken and put back: fresh memory would be zeroed
-   * for every task and wait for the collector after it. It is dropped when the thread works for another run.
+   * for every task and wait for the collector after it. When the thread works for another run it is dropped, but for what the
+   * first task of that run inherits.
    */
-  spare<T>(kind: string): T[];
+  spare<T>(kind: string, inherit?: Inheritance<T>): T[];
 }
+
+/** What of the memory that the run before left a run goes on with; else both runs' would be held until the collector comes by. */
+export interface Inheritance<T> {
+  readonly most: number;
+  fits(memory: T): boolean;
+}
+
+/** Spare memory of a thread, by kind. */
+export type SpareMemory = (kind: string, inherit: Inheritance<unknown> | undefined) => unknown[];
 
 /** Slots of the shared counter block of a run. */
 export const CANCEL_SLOT = 0;
@@ -40,7 +50,7 @@ export function newRunCounters(): BigInt64Array {
 export function openContext(
   counters: BigInt64Array,
   index: number,
-  memory: Map<string, unknown[]>,
+  memory: SpareMemory,
 ): TaskContext & { dispose(): void } {
   const controller = new AbortController();
   // Polling every 50 ms costs nothing and needs no message from a main thread that may itself be blocked.
@@ -68,10 +78,9 @@ export function openContext(
       Atomics.add(counters, BYTES_SLOT, BigInt(bytes));
       Atomics.add(counters, ENTRIES_SLOT, BigInt(entries));
     },
-    spare<T>(kind: string): T[] {
-      const found = memory.get(kind) ?? [];
-      memory.set(kind, found);
-      return found as T[];
+    spare<T>(kind: string, inherit?: Inheritance<T>): T[] {
+      // What a kind holds is what its tasks put there.
+      return memory(kind, inherit as Inheritance<unknown> | undefined) as T[];
     },
     dispose() {
       clearInterval(timer);

@@ -1,5 +1,5 @@
 import { toWire, type WireFault } from '../fault/index.js';
-import { openContext, type TaskContext } from './context.js';
+import { openContext, type SpareMemory, type TaskContext } from './context.js';
 
 /** What crosses to a worker thread for one task. */
 export interface TaskMessage {
@@ -18,12 +18,22 @@ export type TaskReply =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly fault: WireFault };
 
-/** What tasks left for later tasks of their run, which is the last that this thread worked for. */
-let left: { readonly run: number; readonly memory: Map<string, unknown[]> } | undefined;
+/** Memory that tasks leave, by kind. */
+type Spares = Map<string, unknown[]>;
 
-function memoryOf(run: number): Map<string, unknown[]> {
-  if (left?.run !== run) left = { run, memory: new Map() };
-  return left.memory;
+/** What tasks left for later ones; `before` is what the run before left, until the first task of this one has ended. */
+let left: { readonly run: number; readonly memory: Spares; before: Spares } | undefined;
+
+function memoryOf(run: number): SpareMemory {
+  if (left?.run !== run) left = { run, memory: new Map(), before: left?.memory ?? new Map() };
+  const { memory, before } = left;
+  return (kind, inherit) => {
+    const known = memory.get(kind);
+    if (known !== undefined) return known;
+    const found = inherit === undefined ? [] : (before.get(kind) ?? []).filter(inherit.fits).slice(0, inherit.most);
+    memory.set(kind, found);
+    return found;
+  };
 }
 
 /** Drops what tasks of a run left in this thread. */
@@ -46,5 +56,6 @@ export async function runTask(message: TaskMessage): Promise<TaskReply> {
     return { ok: false, fault: toWire(error) };
   } finally {
     context.dispose();
+    if (left?.run === message.run) left.before = new Map();
   }
 }

@@ -112,27 +112,31 @@ export async function* readSst(storage: ExternalStorage, name: string, signal?: 
   const memoryBytes = Math.min(BATCH_BYTES, Math.max(MEMORY_BYTES_MIN, ENTRY_BYTES_PER_FILE_BYTE * fileBytes));
   const entries = Math.min(BATCH_ENTRIES, Math.ceil(memoryBytes / BYTES_PER_ENTRY));
   let memory = allocateBatch(memoryBytes, entries);
-  for (;;) {
-    throwIfAborted(signal);
-    const step = merge.next(memory.bytes, memory.offsets);
-    if (step.kind === 'done') return;
-    if (step.kind === 'grow') {
-      if (step.bytes > fileBytes * 256 + BATCH_BYTES)
-        throw new SpanvaultError('SV_CORRUPT_SST', `${shown} claims an entry of ${step.bytes} bytes`);
-      memory = allocateBatch(step.bytes, entries);
-    } else if (step.kind === 'need') {
-      for (const { file, offset, length } of step.needs) {
-        const at = offset - tailOffset;
-        const held = at >= 0 && at + length <= tail.length;
-        const bytes = held
-          ? tail.subarray(at, at + length)
-          : (await storage.read(name, { offset, length, ...own })).bytes;
-        merge.feed(file, offset, bytes);
+  try {
+    for (;;) {
+      throwIfAborted(signal);
+      const step = merge.next(memory.bytes, memory.offsets);
+      if (step.kind === 'done') return;
+      if (step.kind === 'grow') {
+        if (step.bytes > fileBytes * 256 + BATCH_BYTES)
+          throw new SpanvaultError('SV_CORRUPT_SST', `${shown} claims an entry of ${step.bytes} bytes`);
+        memory = allocateBatch(step.bytes, entries);
+      } else if (step.kind === 'need') {
+        for (const { file, offset, length } of step.needs) {
+          const at = offset - tailOffset;
+          const held = at >= 0 && at + length <= tail.length;
+          const bytes = held
+            ? tail.subarray(at, at + length)
+            : (await storage.read(name, { offset, length, ...own })).bytes;
+          merge.feed(file, offset, bytes);
+        }
+      } else {
+        // Copies: the memory is filled again by the next call.
+        for (const { key, value } of iterateBatch(filledBatch(memory, step.count)))
+          yield { key: key.slice(), value: value.slice() };
       }
-    } else {
-      // Copies: the memory is filled again by the next call.
-      for (const { key, value } of iterateBatch(filledBatch(memory, step.count)))
-        yield { key: key.slice(), value: value.slice() };
     }
+  } finally {
+    merge.close();
   }
 }

@@ -159,6 +159,8 @@ export interface NativeMerge {
    */
   next(bytes: Uint8Array, offsets: Uint32Array, held?: number): MergeStep;
   facts(): MergeFacts;
+  /** Frees what the merge holds: megabytes for each of many files, which the collector knows nothing of. No call follows. */
+  close(): void;
 }
 
 /** What `describeSst` finds in a whole file: format, every block checked, counts, bounds. */
@@ -365,6 +367,12 @@ export interface NativeMemoryObjects {
   memoryList(bucket: string, prefix: string, startAfter: string, limit: number): string[];
 }
 
+/** The allocator of native code. */
+export interface NativeHeap {
+  /** Gives its free pages, of all threads, back to the system: some milliseconds; where the allocator cannot, nothing. */
+  releaseFreeMemory(): void;
+}
+
 /** Why a local file or directory was not read. */
 export interface NativeFileFault {
   /** `outside`: a symbolic link leads out of the root. `cut`: the file became shorter while it was read. */
@@ -426,7 +434,7 @@ export interface NativeKernels {
 }
 
 /** The whole native module. */
-export interface NativeModule extends NativeStore, NativeMemoryObjects, NativeFiles, NativeKernels {
+export interface NativeModule extends NativeStore, NativeMemoryObjects, NativeFiles, NativeHeap, NativeKernels {
   newSstWriter(options: NativeSstOptions): NativeSstWriter;
   newMerge(options: NativeMergeOptions): NativeMerge;
   /** Reads and checks a whole file held in memory. @throws SV_CORRUPT_SST, SV_CORRUPT_VALUE, SV_UNSUPPORTED_FORMAT */

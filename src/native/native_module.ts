@@ -95,6 +95,7 @@ function guardMerge(merge: NativeMerge): NativeMerge {
     feed: guarded((file, offset, bytes) => merge.feed(file, offset, bytes)),
     next: guarded((bytes, offsets, held) => merge.next(bytes, offsets, held)),
     facts: guarded(() => merge.facts()),
+    close: guarded(() => merge.close()),
   };
 }
 
@@ -137,6 +138,7 @@ export const native: NativeModule = {
   memorySize: guarded(raw.memorySize),
   memoryDelete: guarded(raw.memoryDelete),
   memoryList: guarded(raw.memoryList),
+  releaseFreeMemory: guarded(raw.releaseFreeMemory),
   fileRead: guarded(raw.fileRead),
   directoryRead: guarded(raw.directoryRead),
   crc32c: guarded(raw.crc32c),

@@ -9,6 +9,14 @@ export interface Memory {
   readonly offsets: Uint32Array;
 }
 
+/** How many batches may be held, and which memory is one's. */
+export function batchRoom(batchBytes: number, holdBytes: number): { most: number; fits(memory: Memory): boolean } {
+  return {
+    most: Math.max(1, Math.floor(holdBytes / batchBytes)),
+    fits: ({ bytes }) => bytes.length === batchBytes,
+  };
+}
+
 /** A batch that is being filled: a merge stops at every window that it waits for, and goes on behind what it has. */
 interface OpenBatch {
   readonly memory: Memory;
@@ -26,7 +34,7 @@ export class HeldBatches {
 
   constructor(batchBytes: number, holdBytes: number, spare: Memory[]) {
     this.#batchBytes = batchBytes;
-    this.#limit = Math.max(1, Math.floor(holdBytes / batchBytes));
+    this.#limit = batchRoom(batchBytes, holdBytes).most;
     this.#spare = spare;
   }
 

@@ -4,7 +4,7 @@ import { SpanvaultError } from '../fault/index.js';
 import type { Span, Timestamp } from '../keys/index.js';
 import { type MergeFacts, native } from '../native/index.js';
 import { type BucketUsage, measureStorage, openStorage, type StorageConfig } from '../storage/index.js';
-import { HeldBatches } from './held_batches.js';
+import { batchRoom, HeldBatches } from './held_batches.js';
 import { type IngestFile, WindowReader } from './window_reader.js';
 
 /** One work unit of a restore. */
@@ -44,23 +44,27 @@ async function ingestUnit(args: IngestTaskArgs, context: TaskContext): Promise<O
   const stores = args.stores.map((config) => openStorage(config));
   const writer = args.writer === null ? undefined : await openWriter(args.writer);
   const timings = { readSeconds: 0, mergeSeconds: 0, writeSeconds: 0 };
+  const merge = native.newMerge({
+    startKey: args.span.key,
+    endKey: args.span.endKey,
+    asOf: args.asOf,
+    after: null,
+    mode: 'latest',
+    dropTombstones: true,
+    rewrites: args.rewrites,
+    primaries: args.primaries,
+    rewriteTimestamp: args.writeTime,
+    checksums: args.writeTime === null ? 'keep' : 'compute',
+    verifyChecksums: true,
+  });
   try {
-    const merge = native.newMerge({
-      startKey: args.span.key,
-      endKey: args.span.endKey,
-      asOf: args.asOf,
-      after: null,
-      mode: 'latest',
-      dropTombstones: true,
-      rewrites: args.rewrites,
-      primaries: args.primaries,
-      rewriteTimestamp: args.writeTime,
-      checksums: args.writeTime === null ? 'keep' : 'compute',
-      verifyChecksums: true,
-    });
     const reader = new WindowReader(merge, args.files, stores, context.signal);
     await timed(timings, 'readSeconds', () => reader.addFiles());
-    const held = new HeldBatches(args.batchBytes, args.holdBytes, context.spare('batches'));
+    const held = new HeldBatches(
+      args.batchBytes,
+      args.holdBytes,
+      context.spare('batches', batchRoom(args.batchBytes, args.holdBytes)),
+    );
     let told = 0;
     /** Merges until nothing is left or no more can be held; true at the end. */
     const fill = async (): Promise<boolean> => {
@@ -102,6 +106,9 @@ async function ingestUnit(args: IngestTaskArgs, context: TaskContext): Promise<O
     });
     return { facts: merge.facts(), bytesRead: reader.bytesRead, ...timings };
   } finally {
+    merge.close();
+    // Buffers of hundreds of small files, read on several threads, leave heaps of holes.
+    native.releaseFreeMemory();
     if (args.writer !== null && 'module' in args.writer) await writer?.close();
     await Promise.all(stores.map((store) => store.close()));
   }

@@ -33,7 +33,8 @@ export class WindowReader {
   readonly #files: readonly IngestFile[];
   readonly #stores: readonly ExternalStorage[];
   readonly #signal: AbortSignal;
-  readonly #tails: { readonly bytes: Uint8Array; readonly offset: number }[] = [];
+  /** Ends of files until the merge has taken them: it keeps what it still needs. */
+  readonly #tails: ({ readonly bytes: Uint8Array; readonly offset: number } | undefined)[] = [];
   /** Reads under way, by window; each settles always, and its failure is thrown by whoever waits for it. */
   readonly #reads = new Map<
     string,
@@ -83,10 +84,11 @@ export class WindowReader {
       const key = `${window.file} ${window.offset}`;
       if (this.#reads.has(key)) continue;
       begun = true;
-      const tail = this.#tails[window.file]!;
-      const at = window.offset - tail.offset;
-      if (at >= 0 && at + window.length <= tail.bytes.length) {
+      const tail = this.#tails[window.file];
+      const at = tail === undefined ? -1 : window.offset - tail.offset;
+      if (tail !== undefined && at >= 0 && at + window.length <= tail.bytes.length) {
         this.#merge.feed(window.file, window.offset, tail.bytes.subarray(at, at + window.length));
+        this.#tails[window.file] = undefined;
         continue;
       }
       const read = this.#fetch(window).then(

@@ -23,6 +23,7 @@ export async function spin(_args, context) {
 }
 
 export async function sleep(_args, context) {
+  context.signal.throwIfAborted();
   await new Promise((_resolve, reject) =>
     context.signal.addEventListener('abort', () => reject(context.signal.reason)),
   );
@@ -41,7 +42,8 @@ export async function append(args, context) {
 /** The thread that it ran in, and what an earlier task of the run left there. */
 export async function whereami(args, context) {
   const { threadId } = await import('node:worker_threads');
-  const notes = context.spare('notes');
+  const inherit = args.most === undefined ? undefined : { most: args.most, fits: (note) => note !== args.unfit };
+  const notes = context.spare('notes', inherit);
   const found = [...notes];
   notes.push(args.note);
   return { threadId, found, variable: process.env.SPANVAULT_POOL_TEST };

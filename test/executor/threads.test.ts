@@ -17,12 +17,12 @@ interface Place {
 
 afterEach(closePools);
 
-async function places(pool: TaskPool, tasks: number): Promise<Place[]> {
+async function places(pool: TaskPool, tasks: number, inherit: object = {}): Promise<Place[]> {
   const found: Place[] = [];
   const specs = Array.from({ length: tasks }, (_, index) => ({
     module,
     export: 'whereami',
-    args: { note: `note ${index}` },
+    args: { note: `note ${index}`, ...inherit },
   }));
   await pool.run<{ note: string }, Place>(specs, (place) => {
     found.push(place);
@@ -30,10 +30,10 @@ async function places(pool: TaskPool, tasks: number): Promise<Place[]> {
   return found;
 }
 
-async function run(options: PoolOptions, tasks = 1): Promise<Place[]> {
+async function run(options: PoolOptions, tasks = 1, inherit: object = {}): Promise<Place[]> {
   const pool = new TaskPool(options);
   try {
-    return await places(pool, tasks);
+    return await places(pool, tasks, inherit);
   } finally {
     await pool.close();
   }
@@ -48,6 +48,17 @@ test('a run takes the threads of the run before, and nothing that it left there'
   expect(await run({ workers: 1 })).toEqual([{ ...first, found: [] }]);
   const other = await run({ workers: 2 }, 8);
   expect(threadsOf(other)).not.toContain(first.threadId);
+});
+
+test('a run goes on with what fits of the memory that the run before left, and the one after it finds no more', async () => {
+  await run({ workers: 1 }, 4);
+  const [first, second] = await run({ workers: 1 }, 2, { most: 2, unfit: 'note 1' });
+  expect([first!.found, second!.found]).toEqual([
+    ['note 0', 'note 2'],
+    ['note 0', 'note 2', 'note 0'],
+  ]);
+  expect((await run({ workers: 1 })).map(({ found }) => found)).toEqual([[]]);
+  expect((await run({ workers: 1 }, 1, { most: 9 })).map(({ found }) => found)).toEqual([['note 0']]);
 });
 
 test('a run on the calling thread leaves nothing there for the next', async () => {

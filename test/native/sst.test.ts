@@ -103,6 +103,11 @@ describe('SSTs through the binding', () => {
     expect(run(merge, files)).toEqual(Array.from({ length: 300 }, (_, row) => name(row)));
     expect(merge.facts()).toMatchObject({ entriesRead: 500, entriesEmitted: 300 });
     expect(codeOf(() => merge.feed(7, 0, new Uint8Array(1)))).toBe('SV_USAGE');
+    merge.close();
+    merge.close();
+    native.releaseFreeMemory();
+    for (const call of [() => merge.facts(), () => merge.feed(0, 0, new Uint8Array(1))])
+      expect(codeOf(call)).toBe('SV_USAGE');
   });
 
   it('refuse wrong options and memory that is used twice', () => {

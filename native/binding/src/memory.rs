@@ -1,4 +1,4 @@
-//! Objects of `memory://`.
+//! Objects of `memory://`, and memory that is free.
 
 use napi::bindgen_prelude::{Env, Uint8ArraySlice};
 use napi_derive::napi;
@@ -46,4 +46,10 @@ pub fn memory_delete(bucket: String, name: String) -> bool {
 pub fn memory_list(bucket: String, prefix: String, start_after: String, limit: f64) -> Result<Vec<String>> {
     let limit = size(limit, "limit").map_err(thrown)?;
     Ok(memory_objects().list(&bucket, &prefix, &start_after, limit))
+}
+
+/// Gives free memory of the allocator back to the system.
+#[napi(catch_unwind)]
+pub fn release_free_memory() {
+    spanvault_store::release_free_memory();
 }

@@ -145,7 +145,14 @@ pub struct NativeMergeFacts {
 /// A merge in progress.
 #[napi]
 pub struct NativeMerge {
-    merge: LayerMerge,
+    /// `None` once it is closed.
+    merge: Option<LayerMerge>,
+}
+
+impl NativeMerge {
+    fn open(&mut self) -> Checked<&mut LayerMerge> {
+        self.merge.as_mut().ok_or_else(|| Fault::usage("a merge was used after it was closed"))
+    }
 }
 
 /// A merge without files.
@@ -153,7 +160,7 @@ pub struct NativeMerge {
 pub fn new_merge(options: NativeMergeOptions) -> Result<NativeMerge> {
     let mut merge = options.parse().and_then(|options| LayerMerge::new(&options)).map_err(thrown)?;
     merge.set_primaries(copied(options.primaries.as_deref()));
-    Ok(NativeMerge { merge })
+    Ok(NativeMerge { merge: Some(merge) })
 }
 
 #[napi]
@@ -172,14 +179,14 @@ impl NativeMerge {
                 end_inclusive: file.end_inclusive,
             })
         };
-        parse().and_then(|file| self.merge.add_file(file)).map(|number| number as f64).map_err(thrown)
+        parse().and_then(|file| self.open()?.add_file(file)).map(|number| number as f64).map_err(thrown)
     }
 
     /// Hands in bytes that were asked for.
     #[napi(catch_unwind)]
     pub fn feed(&mut self, file: f64, offset: f64, bytes: &[u8]) -> Result<()> {
         let (file, offset) = size(file, "file").and_then(|file| Ok((file, whole(offset, "offset")?))).map_err(thrown)?;
-        self.merge.feed(file, offset, bytes).map_err(thrown)
+        self.open().and_then(|merge| merge.feed(file, offset, bytes)).map_err(thrown)
     }
 
     /// Fills a batch behind the `held` entries that it has, or says what is needed.
@@ -195,7 +202,7 @@ impl NativeMerge {
         // that lives; they end with this call.
         let (bytes, offsets) = unsafe { (bytes.as_mut(), offsets.as_mut()) };
         let none = NativeMergeStep { kind: "done", count: None, bytes_used: None, needs: None, bytes: None };
-        Ok(match self.merge.next_behind(bytes, offsets, held).map_err(thrown)? {
+        Ok(match self.open().and_then(|merge| merge.next_behind(bytes, offsets, held)).map_err(thrown)? {
             MergeStep::Done => none,
             MergeStep::Grow(bytes) => NativeMergeStep { kind: "grow", bytes: Some(bytes as f64), ..none },
             MergeStep::Batch { count, bytes_used } => NativeMergeStep {
@@ -223,9 +230,9 @@ impl NativeMerge {
 
     /// Counters so far.
     #[napi(catch_unwind)]
-    pub fn facts(&self) -> NativeMergeFacts {
-        let facts = self.merge.facts();
-        NativeMergeFacts {
+    pub fn facts(&mut self) -> Result<NativeMergeFacts> {
+        let facts = self.open().map_err(thrown)?.facts();
+        Ok(NativeMergeFacts {
             entries_read: facts.entries_read as f64,
             entries_emitted: facts.entries_emitted as f64,
             bytes_emitted: facts.bytes_emitted as f64,
@@ -235,6 +242,12 @@ impl NativeMerge {
             blocks_read: facts.blocks_read as f64,
             tombstones_dropped: facts.tombstones_dropped as f64,
             keys_outside_rewrites: facts.keys_outside_rewrites as f64,
-        }
+        })
+    }
+
+    /// Frees what the merge holds, which JavaScript's collector knows nothing of.
+    #[napi(catch_unwind)]
+    pub fn close(&mut self) {
+        self.merge = None;
     }
 }
