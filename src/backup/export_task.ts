@@ -137,8 +137,9 @@ class Exporter {
   /** One is encoded into while the others are on their way. */
   readonly #parts: PartsInFlight;
   #partPos = 0;
-  #batch: Uint8Array;
-  #offsets = new Uint32Array(2 * BATCH_ENTRIES + 1);
+  /** Of a source that gives batches; none is made for one that encodes. */
+  #batch = new Uint8Array(0);
+  #offsets = new Uint32Array(0);
   #sst: NativeSstWriter | undefined;
   #object: ObjectWriter | undefined;
   /** Start of the span that the next file entry covers, and how far spans were exported without a gap. */
@@ -155,8 +156,8 @@ class Exporter {
     this.#args = args;
     this.#storage = storage;
     this.#context = context;
-    this.#batch = new Uint8Array(args.batchBytes);
-    this.#parts = new PartsInFlight(args.partBytes, args.partsInFlight, context.spare('parts'));
+    const partBytes = Math.min(args.partBytes, storage.partBytesMost ?? args.partBytes);
+    this.#parts = new PartsInFlight(partBytes, args.partsInFlight, context.spare('parts'));
   }
 
   result(): Omit<ExportTaskResult, 'usage'> {
@@ -189,6 +190,10 @@ class Exporter {
   }
 
   async #exportBatches(scan: RangeScan): Promise<void> {
+    if (this.#batch.length === 0) {
+      this.#batch = new Uint8Array(this.#args.batchBytes);
+      this.#offsets = new Uint32Array(2 * BATCH_ENTRIES + 1);
+    }
     for (;;) {
       this.#context.throwIfCancelled();
       const count = await this.#fill(scan);

@@ -44,7 +44,7 @@ export interface BackupOptions {
   readonly blockBytes?: number;
   /** Size at which a file is ended, at the next row: larger makes fewer objects, smaller spreads a restore better. @defaultValue 128 MiB */
   readonly targetFileBytes?: number;
-  /** Unit of upload. A store may have a least size: S3 gathers parts below 5 MiB. @defaultValue 8 MiB */
+  /** Unit of upload. A store may have a least size: S3 gathers parts below 5 MiB; nodelocal takes at most 1 MiB at a time. @defaultValue 8 MiB */
   readonly partBytes?: number;
   /**
    * Parts of one file that are on their way at a time, where the store takes them side by side (s3, azure-blob). Each worker has two

@@ -404,13 +404,18 @@ export type NativeDirectory =
     };
 
 /**
- * Local files below `root`, which no symbolic link leads out of. Each call is one task on a thread of Node's pool: as calls of
+ * Local files below `root`, which no symbolic link leads out of. Each read is one task on a thread of Node's pool: as calls of
  * node:fs, a small read is six of them.
  */
 export interface NativeFiles {
   /** A negative `offset` counts from the end; a negative `length` reads to it. Reading past the end gives what there is. */
   fileRead(root: string, path: string, offset: number, length: number): Promise<NativeFileWindow>;
   directoryRead(root: string, path: string, sizes: boolean): Promise<NativeDirectory>;
+  /**
+   * Writes all of `bytes` from byte `position` of an open file, on the calling thread, and asks the disk to begin with them without
+   * waiting: not durable before a sync. Returns 0, or the system's error number.
+   */
+  fileWriteHere(descriptor: number, bytes: Uint8Array, position: number): number;
 }
 
 /** Kernels measured as ceilings by the benches, and checks used by tests. */

@@ -141,6 +141,7 @@ export const native: NativeModule = {
   releaseFreeMemory: guarded(raw.releaseFreeMemory),
   fileRead: guarded(raw.fileRead),
   directoryRead: guarded(raw.directoryRead),
+  fileWriteHere: guarded(raw.fileWriteHere),
   crc32c: guarded(raw.crc32c),
   crc32cCombine: guarded(raw.crc32cCombine),
   crc32Ieee: guarded(raw.crc32Ieee),

@@ -53,11 +53,13 @@ export function withLayers(storage: ExternalStorage, layers: readonly CallLayer[
 
 class LayeredStorage implements ExternalStorage {
   readonly display: string;
+  readonly partBytesMost?: number;
   readonly #inner: ExternalStorage;
   readonly #layers: readonly CallLayer[];
 
   constructor(inner: ExternalStorage, layers: readonly CallLayer[]) {
     this.display = inner.display;
+    if (inner.partBytesMost !== undefined) this.partBytesMost = inner.partBytesMost;
     this.#inner = inner;
     this.#layers = layers;
   }

@@ -78,6 +78,11 @@ export interface ObjectWriter {
 export interface ExternalStorage {
   /** The location for messages, secrets redacted, no COCKROACH_LOCALITY, no trailing slash. */
   readonly display: string;
+  /**
+   * Larger parts than this gain nothing here: a local file takes what is still in the processor's cache. Absent: any size that the
+   * caller likes.
+   */
+  readonly partBytesMost?: number;
   read(name: string, options?: ReadOptions): Promise<ReadResult>;
   /** Size in bytes. */
   size(name: string, options?: CallOptions): Promise<number>;

@@ -21,12 +21,16 @@ import type { Leftover } from './sweep.js';
 import { printUri, type StorageUri } from './uri.js';
 import { writeWhole } from './whole_write.js';
 
+/** Half of a usual second-level cache, and so much that a system call costs nothing. */
+const PART_BYTES_MOST = 1024 * 1024;
+
 /**
  * Files under `<externalIODir>/<node>/<path>`. Every object is written beside its place, synced and renamed, so a torn
  * write is never visible; no name, `..` or symbolic link reaches outside the node's directory.
  */
 export class NodelocalStorage implements ExternalStorage {
   readonly display: string;
+  readonly partBytesMost = PART_BYTES_MOST;
   readonly #root: NodelocalRoot;
   readonly #base: string;
 

@@ -43,6 +43,12 @@ export function fileFault(error: unknown, what: string): SpanvaultError {
   );
 }
 
+/** The error of a system call by its number, as node:fs throws it. */
+export function systemError(errno: number): Error {
+  const code = getSystemErrorName(-errno);
+  return Object.assign(new Error(code), { code });
+}
+
 /** What a native read of a file or a directory failed with; `what` as in `fileFault`. */
 export function nativeFileFault(fault: NativeFileFault, what: string): SpanvaultError {
   switch (fault.kind) {

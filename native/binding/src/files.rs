@@ -1,4 +1,4 @@
-//! Reads of local files, each as one task on a thread of Node's own pool.
+//! Reads of local files, each as one task on a thread of Node's own pool, and writes by the calling thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use napi::bindgen_prelude::{AsyncTask, Uint8Array};
 use napi::{Env, Task};
 use napi_derive::napi;
 use spanvault_core::fault::{Fault, Result as Checked};
-use spanvault_store::{Directory, FileFault, FileWindow, list_directory, read_window};
+use spanvault_store::{Directory, FileFault, FileWindow, list_directory, read_window, write_here};
 
 use crate::faults::{Result, thrown};
-use crate::numbers::whole;
+use crate::numbers::{small, whole};
 
 /// Why a file was not read; a thrown error would lose what it says on the way from its thread.
 #[napi(object, object_from_js = false)]
@@ -153,4 +153,14 @@ pub fn file_read(root: String, path: String, offset: f64, length: f64) -> Result
 #[napi(catch_unwind, ts_return_type = "Promise<NativeDirectory>")]
 pub fn directory_read(root: String, path: String, sizes: bool) -> AsyncTask<DirectoryRead> {
     AsyncTask::new(DirectoryRead { root: root.into(), path: path.into(), sizes })
+}
+
+/// Writes `bytes` from byte `position` of an open file and lets the disk begin with them; 0, or the system's error number.
+#[napi(catch_unwind)]
+pub fn file_write_here(descriptor: f64, bytes: &[u8], position: f64) -> Result<f64> {
+    let write = || {
+        let descriptor = i32::try_from(small(descriptor, "descriptor")?).unwrap_or(-1);
+        Ok(write_here(descriptor, bytes, whole(position, "position")?).err().unwrap_or(0).into())
+    };
+    write().map_err(thrown)
 }

@@ -52,11 +52,12 @@ impl<'t, T: Taker<'t>> Walk<'t, '_, T> {
     /// Visits every version before the user key `end`.
     pub(crate) fn through(&mut self, entries: Entries<'t>, end: &[u8]) -> Result<Option<Stop>> {
         let mut current = self.settled;
+        let end = End::of(end);
         for entry in entries {
             let (engine, value) = entry.doing("scan")?;
             let (user, timestamp) = keys::split(engine)?;
             if !current.is_some_and(|current| same(current, user)) {
-                if !before(user, end) {
+                if !end.is_after(user) {
                     break;
                 }
                 current = Some(user);
@@ -222,19 +223,37 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.last_chunk::<8>() == b.last_chunk::<8>() && a == b
 }
 
-/// `a < b`, mostly decided by the first eight bytes.
-#[inline]
-fn before(a: &[u8], b: &[u8]) -> bool {
-    match (a.first_chunk::<8>(), b.first_chunk::<8>()) {
-        (Some(x), Some(y)) if x != y => u64::from_be_bytes(*x) < u64::from_be_bytes(*y),
-        (Some(&[x, ..]), None) if b.first().is_some_and(|&y| x < y) => true,
-        _ => a < b,
+/// Tells keys before an end, mostly by their first eight bytes.
+#[derive(Clone, Copy)]
+struct End<'e> {
+    key: &'e [u8],
+    /// Its first eight bytes, zeroes where it has fewer.
+    head: u64,
+}
+
+impl<'e> End<'e> {
+    fn of(key: &'e [u8]) -> Self {
+        let mut head = [0; 8];
+        let n = key.len().min(8);
+        head[..n].copy_from_slice(&key[..n]);
+        End { key, head: u64::from_be_bytes(head) }
+    }
+
+    /// `key < end`.
+    #[inline]
+    fn is_after(self, key: &[u8]) -> bool {
+        match key.first_chunk::<8>().map(|head| u64::from_be_bytes(*head)) {
+            Some(head) if head != self.head => head < self.head,
+            // A shorter end is then the beginning of the key.
+            Some(_) if self.key.len() < 8 => false,
+            _ => key < self.key,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{before, same};
+    use super::{End, same};
     use proptest::prelude::*;
 
     fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -246,7 +265,7 @@ mod tests {
         fn short_cuts_change_no_answer(a in key(), b in key(), tail in key()) {
             let c = [a.as_slice(), &tail].concat();
             for (x, y) in [(&a, &b), (&b, &a), (&a, &c), (&c, &a), (&a, &a)] {
-                prop_assert_eq!((same(x, y), before(x, y)), (x == y, x < y));
+                prop_assert_eq!((same(x, y), End::of(y).is_after(x)), (x == y, x < y));
             }
         }
     }
