@@ -7,8 +7,10 @@ import {
   openStorage,
   type StorageConfig,
   type StorageSettings,
+  withLayers,
 } from '../storage/index.js';
 import { clockStep } from './clock.js';
+import { Refusals } from './permissions.js';
 import { type NeededFor, STEPS, type Step, type StepSubject, WRITE } from './steps.js';
 import { transfer } from './transfer.js';
 
@@ -31,6 +33,8 @@ export interface CheckedStep {
   readonly detail: string;
   /** With `failed` and `warning`. */
   readonly code?: FaultCode;
+  /** With a refusal: the permission to grant, or that the credentials themselves are refused. */
+  readonly remedy?: string;
 }
 
 export interface CheckedLocation {
@@ -74,8 +78,11 @@ async function checkLocation(
   const root: StorageConfig = { uri, settings };
   const directory = `spanvault-check-${randomUUID()}`;
   const config = directoryConfig(root, directory);
-  const storage = openStorage(config);
-  const subject: StepSubject = { storage, reopen: () => openStorage(config), signal };
+  const refusals = new Refusals(uri);
+  const open = (of: StorageConfig): ExternalStorage => withLayers(openStorage(of), [refusals.layer]);
+  const storage = open(config);
+  const subject: StepSubject = { storage, reopen: () => open(config), signal };
+  const take = (step: Step): Promise<CheckedStep> => takeStep(step, subject, refusals);
   const steps: CheckedStep[] = [];
   let speeds: { readSpeed: number | undefined; writeSpeed: number | undefined } = {
     readSpeed: undefined,
@@ -83,10 +90,10 @@ async function checkLocation(
   };
   let removed: Removed;
   try {
-    steps.push(await take(listStep(root), subject), await take(WRITE, subject));
+    steps.push(await take(listStep(() => open(root))), await take(WRITE));
     const writes = steps[1]!.outcome === 'ok';
-    for (const step of STEPS) steps.push(writes ? await take(step, subject) : skipped(step));
-    steps.push(await take(clockStep(uri), subject));
+    for (const step of STEPS) steps.push(writes ? await take(step) : skipped(step));
+    steps.push(await take(clockStep(uri)));
     if (writes) {
       throwIfAborted(signal);
       const one = await transfer(config, {
@@ -99,7 +106,7 @@ async function checkLocation(
       steps.push(throughput(one.error, transferBytes));
     }
   } finally {
-    removed = await removeAll(storage);
+    removed = await removeAll(storage, refusals);
     await storage.close();
   }
   steps.push(removed.step);
@@ -121,12 +128,12 @@ async function checkLocation(
 }
 
 /** Lists the location itself, one level deep and one object long: what finding a backup takes. */
-function listStep(root: StorageConfig): Step {
+function listStep(open: () => ExternalStorage): Step {
   return {
     name: 'list',
     neededFor: 'backup, restore',
     async run({ signal }) {
-      const storage = openStorage(root);
+      const storage = open();
       try {
         for await (const _ of storage.list('', { delimiter: '/', ...(signal && { signal }) }))
           return 'the location holds objects';
@@ -138,7 +145,7 @@ function listStep(root: StorageConfig): Step {
   };
 }
 
-async function take(step: Step, subject: StepSubject): Promise<CheckedStep> {
+async function takeStep(step: Step, subject: StepSubject, refusals: Refusals): Promise<CheckedStep> {
   throwIfAborted(subject.signal);
   const { name, neededFor } = step;
   const begin = performance.now();
@@ -149,7 +156,10 @@ async function take(step: Step, subject: StepSubject): Promise<CheckedStep> {
   } catch (error) {
     if (!isSpanvaultError(error) || error.code === 'SV_ABORTED') throw error;
     const outcome = neededFor === 'optional' ? 'warning' : 'failed';
-    return { name, neededFor, outcome, seconds: seconds(), detail: error.message, code: error.code };
+    const remedy = refusals.remedyOf(error);
+    const known = { name, neededFor, outcome, seconds: seconds(), code: error.code } as const;
+    if (remedy === undefined) return { ...known, detail: error.message };
+    return { ...known, detail: `${error.message}: ${remedy}`, remedy };
   }
 }
 
@@ -174,7 +184,7 @@ interface Removed {
 }
 
 /** Removes what the check wrote and looks whether anything stayed; not subject to the check's own abort. */
-async function removeAll(storage: ExternalStorage): Promise<Removed> {
+async function removeAll(storage: ExternalStorage, refusals: Refusals): Promise<Removed> {
   const begin = performance.now();
   const step = (outcome: CheckedStep['outcome'], detail: string): CheckedStep => ({
     name: 'delete',
@@ -196,7 +206,8 @@ async function removeAll(storage: ExternalStorage): Promise<Removed> {
     }
     const left = (await names()).length;
     if (left === 0) return { step: step('ok', 'nothing is left behind'), left };
-    const why = problem instanceof Error ? `: ${problem.message}` : '';
+    const remedy = refusals.remedyOf(problem);
+    const why = problem instanceof Error ? `: ${problem.message}${remedy === undefined ? '' : `: ${remedy}`}` : '';
     return { step: step('warning', `${left} objects below ${storage.display} cannot be removed${why}`), left };
   } catch (error) {
     if (!isSpanvaultError(error)) throw error;

@@ -188,6 +188,8 @@ export const STEPS: readonly Step[] = [
       } catch (error) {
         if (!hasCode(error, 'SV_STORAGE_IO')) throw error;
         if ((await listed(storage, 'abandoned')).length > 0) throw wrong('an abandoned upload became an object');
+        // Azure keeps blocks that were never committed for a week, unless an object is written under their name.
+        await storage.write('abandoned', noise(10), options(signal));
         return '';
       } finally {
         await short.abort();
