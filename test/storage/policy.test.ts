@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { storageConformance } from '#src/conformance/index.js';
 import { SpanvaultError } from '#src/fault/index.js';
 import { native } from '#src/native/index.js';
+import { storageClock } from '#src/storage/clock.js';
 import {
   type CallLayer,
   type ExternalStorage,
@@ -14,6 +15,7 @@ import {
   usagePrometheus,
   withLayers,
 } from '#src/storage/index.js';
+import { traceLayer } from '#src/storage/trace.js';
 import { jumpClock } from '../support/clocks.js';
 
 /** What the next calls of `flaky://` do; an empty list lets them pass. */
@@ -72,6 +74,50 @@ for (const [name, settings] of wrapped) {
     { describe, it },
   );
 }
+
+/** The same objects behind something that stands between; what it wraps is plain memory. */
+function wrappedConformance(name: string, wrap: (uri: string) => ExternalStorage): void {
+  storageConformance(
+    name,
+    async () => {
+      const uri = `memory://policy-${process.pid}-${bucket++}/a`;
+      return {
+        storage: wrap(uri),
+        reopen: () => wrap(uri),
+        putForeign: async (object, bytes) => {
+          native.memoryPut(new URL(uri).host, `a/${object}`, bytes, false);
+        },
+        dispose: async () => undefined,
+      };
+    },
+    { describe, it },
+  );
+}
+
+wrappedConformance('memory with a trace', (uri) =>
+  withLayers(openStorage({ uri, settings: {} }), [traceLayer('memory://traced', storageClock(), () => undefined)]),
+);
+
+wrappedConformance('memory behind an external connection', (uri) =>
+  openStorage({ uri: 'external://named/a', settings: { connections: { named: uri.replace(/\/a$/, '') } } }),
+);
+
+/** Every third call fails before it is made. */
+let calls = 0;
+const thirdFails: CallLayer = async (call, next) => {
+  if (++calls % 3 === 0) transient();
+  return next(call.signal);
+};
+registerDriver('third', {
+  parameters: [],
+  open: (uri) => withLayers(openStorage({ uri: `memory://${uri.host}${uri.path}`, settings: {} }), [thirdFails]),
+});
+wrappedConformance('memory with retries, limits and a driver whose every third call fails', (uri) =>
+  openStorage({
+    uri: uri.replace('memory:', 'third:'),
+    settings: { retry: { baseMs: 0.01 }, limits: newStorageLimits(1e12, 1e9) },
+  }),
+);
 
 describe('the one retry policy', () => {
   it('repeats what may pass, with doubling waits and full jitter', async () => {

@@ -7,6 +7,7 @@ import { scaledClock } from '../support/clocks.js';
 import { type FaultProxy, NO_FAULTS, startFaultProxy } from './fault_proxy.js';
 import { startRelay } from './servers/relay.js';
 import { hasVersitygw, type S3Server, startVersitygw } from './servers/versitygw.js';
+import { seeded } from './storm.js';
 
 let server: S3Server;
 /** Orders conditional writes as S3 does. */
@@ -44,6 +45,31 @@ describe.skipIf(!hasVersitygw)('s3 on versitygw', () => {
       };
     },
     { describe, it },
+  );
+
+  storageConformance(
+    's3 through a network that loses, damages and refuses',
+    async () => {
+      const seed = bucket;
+      const name = `bucket-${bucket++}`;
+      await server.makeBucket(name);
+      const random = seeded(seed);
+      const rates = { errors: 0.08, throttles: 0.05, corrupted: 0.01, delayMs: 0 };
+      const proxy = await startFaultProxy(server.url, rates, scaledClock(50, random), random);
+      const config = {
+        uri: server.uri(`${name}/a`, proxy.url),
+        settings: { retry: { baseMs: 1, callTimeoutMs: 2_000 } },
+      };
+      return {
+        storage: openStorage(config),
+        reopen: () => openStorage(config),
+        putForeign: async (object, bytes) => {
+          await server.client().send(new PutObjectCommand({ Bucket: name, Key: `a/${object}`, Body: bytes }));
+        },
+        dispose: () => proxy.stop(),
+      };
+    },
+    { describe, it: (title, body) => it(title, body, 120_000) },
   );
 
   it('counts the requests that really went out', async () => {
