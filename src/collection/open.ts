@@ -37,6 +37,8 @@ export interface OpenRequest {
   /** One list per further layer, each naming the layer's own directories (RESTORE FROM full, incremental, … of old versions). */
   readonly incrementals?: readonly (readonly string[])[];
   readonly settings: StorageSettings;
+  /** Read the files of every layer along with it, for a caller that is likely to need all of them. */
+  readonly withFiles?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -51,6 +53,8 @@ export interface OpenedLayer {
   readonly defaultStore: StorageConfig;
   /** `key=value` → the store in which that part was found. */
   readonly stores: ReadonlyMap<string, StorageConfig>;
+  /** Where a data file is: a location that layers share, and the file's name in it. */
+  placeOf(file: Pick<FileRecord, 'localityKv' | 'path'>): { readonly location: StorageConfig; readonly name: string };
   /** The manifest with its lists of files and descriptors; this and its parts are fetched or decoded anew at every call. */
   load(signal?: AbortSignal): Promise<Manifest>;
   /** Its files alone. */
@@ -86,7 +90,7 @@ export function storeOf(
  * there; SV_CORRUPT_MANIFEST, SV_LOCALITY, SV_URI, SV_USAGE and others
  */
 export async function openBackup(request: OpenRequest): Promise<OpenedBackup> {
-  const { settings, signal } = request;
+  const { settings } = request;
   const asked =
     request.subdir === undefined || request.subdir === 'LATEST' ? request.subdir : normalizeSubdir(request.subdir);
   const opened: Source[] = [];
@@ -110,8 +114,8 @@ export async function openBackup(request: OpenRequest): Promise<OpenedBackup> {
         ? { places: await inLanes(further, listedPlace), notices: [] }
         : await findBelow(full, subdir, elsewhere);
     const learned: Learned = new Map();
-    const first = await openLayer(full, learned, signal);
-    const rest = await inLanes(places, (place) => openLayer(place, learned, signal));
+    const first = await openLayer(full, learned, request);
+    const rest = await inLanes(places, (place) => openLayer(place, learned, request));
     return { root: root.config, subdir, layers: [first, ...rest], notices };
   } finally {
     await Promise.all(opened.map(({ storage }) => storage.close()));
@@ -170,7 +174,7 @@ type Learned = Map<readonly Source[], Map<string, Source>>;
 async function openLayer(
   { sources, root, directory }: Place,
   learned: Learned,
-  signal: AbortSignal | undefined,
+  { signal, withFiles = false }: Pick<OpenRequest, 'signal' | 'withFiles'>,
 ): Promise<OpenedLayer> {
   throwIfAborted(signal);
   const defaultStore = directoryConfig(root.config, directory);
@@ -181,6 +185,8 @@ async function openLayer(
     const likely = learned.get(sources) ?? new Map<string, Source>();
     const parts = await findParts(sources, root, directory, head, likely, signal);
     learned.set(sources, new Map([...likely, ...parts.sources]));
+    const files =
+      withFiles && parts.unchecked.length === 0 ? await settled(manifest.loadFiles(storage, signal)) : undefined;
     const again = async <T>(
       read: (from: ExternalStorage, own?: AbortSignal) => Promise<T>,
       own: AbortSignal | undefined,
@@ -199,12 +205,28 @@ async function openLayer(
       location: storage.display,
       defaultStore,
       stores: parts.stores,
+      placeOf: ({ localityKv, path }) => ({
+        location: (parts.sources.get(localityKv) ?? root).config,
+        name: directory === '' ? path : `${directory.slice(1)}/${path}`,
+      }),
       load: (own) => again(manifest.load, own),
-      loadFiles: (own) => again(manifest.loadFiles, own),
+      loadFiles: async (own) => (files === undefined ? await again(manifest.loadFiles, own) : await files()),
       loadDescriptors: (own) => again(manifest.loadDescriptors, own),
     };
   } finally {
     await storage.close();
+  }
+}
+
+/** What a promise came to, to be told later: a layer that is damaged may turn out not to be needed. */
+async function settled<T>(promise: Promise<T>): Promise<() => T> {
+  try {
+    const value = await promise;
+    return () => value;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
   }
 }
 

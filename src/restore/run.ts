@@ -1,6 +1,6 @@
 import { Catalog, renumberedPrimaries } from '../catalog/index.js';
 import type { RangeSink, RestoreScope, RestoreStage, RestoreTicket, SinkReport } from '../cluster/contract.js';
-import { chooseLayers, type OpenedLayer, openBackup, storeOf } from '../collection/index.js';
+import { chooseLayers, type OpenedLayer, openBackup } from '../collection/index.js';
 import { TaskPool, type TaskSpec } from '../executor/index.js';
 import { SpanvaultError, throwIfAborted, toWire } from '../fault/index.js';
 import { compareBytes, type Timestamp, toHex } from '../keys/index.js';
@@ -39,6 +39,8 @@ async function runRestore(options: RestoreOptions): Promise<Omit<RestoreResult, 
     uris: options.in,
     subdir: options.from,
     settings: options.storage ?? {},
+    // To the end of the chain every layer counts; to a time before it, those behind do not.
+    withFiles: options.asOf === undefined,
     ...(options.incrementalLocation === undefined ? {} : { incrementalLocation: options.incrementalLocation }),
     ...(options.incrementals === undefined ? {} : { incrementals: options.incrementals }),
     ...(signal === undefined ? {} : { signal }),
@@ -282,16 +284,19 @@ function unitTask(
   primaries: readonly Uint8Array[],
 ): TaskSpec<IngestTaskArgs> {
   const stores: StorageConfig[] = [];
+  const indexes = new Map<string, number>();
   const storeIndex = (config: StorageConfig): number => {
-    const known = stores.findIndex((store) => store.uri === config.uri);
-    return known >= 0 ? known : stores.push(config) - 1;
+    const known = indexes.get(config.uri) ?? stores.push(config) - 1;
+    indexes.set(config.uri, known);
+    return known;
   };
   const files = unit.files.map(({ layer, file, endInclusive }) => {
     const { opened, records } = layers[layer]!;
     const record = records[file]!;
+    const { location, name } = opened.placeOf(record);
     return {
-      store: storeIndex(storeOf(opened, record)),
-      path: record.path,
+      store: storeIndex(location),
+      path: name,
       layer,
       elidedPrefix: elidedPrefixOf(opened.head, record.span.key),
       span: record.span,
