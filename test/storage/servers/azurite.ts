@@ -16,6 +16,15 @@ export const hasAzurite = requireServer('azurite', existsSync(MAIN));
 
 /** Azurite's blob service; its `url` is the account's, as AZURE_STORAGE_SERVICE_ENDPOINT wants it. */
 export async function startAzurite(): Promise<TestServer> {
+  return await start([], 'http');
+}
+
+/** The same over TLS, which takes tokens of Azure's sign-in too and checks who gave them, for what and until when. */
+export async function startSecureAzurite(cert: string, key: string): Promise<TestServer> {
+  return await start(['--oauth', 'basic', '--cert', cert, '--key', key], 'https');
+}
+
+async function start(more: readonly string[], scheme: string): Promise<TestServer> {
   const port = await freePort();
   const server = await startProcess(
     process.execPath,
@@ -30,10 +39,12 @@ export async function startAzurite(): Promise<TestServer> {
       '--silent',
       '--disableTelemetry',
       '--skipApiVersionCheck',
+      ...more,
     ],
     port,
+    scheme,
   );
-  return { url: `${server.url}/${AZURITE_ACCOUNT}`, stop: () => server.stop() };
+  return { url: `${scheme}://127.0.0.1:${port}/${AZURITE_ACCOUNT}`, stop: () => server.stop() };
 }
 
 /** A client of a container of that server, as another tool would have it; the container is made when absent. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 
 /** A server of the test run on the loopback interface. */
@@ -40,14 +40,19 @@ export function requireServer(name: string, found: boolean): boolean {
   return false;
 }
 
-/** Starts a program and waits until it answers HTTP, whatever it answers. */
-export async function startProcess(command: string, args: readonly string[], port: number): Promise<TestServer> {
+/** Starts a program and waits until it answers HTTP, whatever it answers, or over TLS until it takes connections. */
+export async function startProcess(
+  command: string,
+  args: readonly string[],
+  port: number,
+  scheme = 'http',
+): Promise<TestServer> {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-2000);
   });
-  const url = `http://127.0.0.1:${port}`;
+  const url = `${scheme}://127.0.0.1:${port}`;
   try {
     await answers(child, url, () => said);
   } catch (error) {
@@ -66,13 +71,24 @@ async function answers(child: ChildProcess, url: string, said: () => string): Pr
     if (failure !== undefined || child.exitCode !== null || child.signalCode !== null)
       throw new Error(`${child.spawnfile} ended before it served: ${said()}`, { cause: failure });
     try {
-      await fetch(url, { signal: AbortSignal.timeout(1000) });
+      await (url.startsWith('https:') ? connects(url) : fetch(url, { signal: AbortSignal.timeout(1000) }));
       return;
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
   throw new Error(`${child.spawnfile} does not serve at ${url}: ${said()}`);
+}
+
+/** Nobody here trusts its certificate. */
+function connects(url: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.once('error', reject);
+  });
 }
 
 async function stop(child: ChildProcess): Promise<void> {
