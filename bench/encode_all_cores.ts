@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { indexSpans } from '#src/catalog/index.js';
 import type { EmbeddedCluster } from '#src/cluster/index.js';
+import type { StorageConfig } from '#src/storage/index.js';
 import type { EncodeWorkerData, ThreadWork } from './encode_worker.js';
 import { megabytesPerSecond } from './measure.js';
 
@@ -21,15 +22,27 @@ export class EncodeThreads {
   }
 
   /** One round of all threads: MB of keys and values per second of wall time. */
-  async run(work: ThreadWork): Promise<number> {
+  async run(work: 'encode' | 'scan'): Promise<number> {
+    const { bytes, seconds } = await this.#all(() => work);
+    return megabytesPerSecond(bytes, seconds);
+  }
+
+  /** Puts `files` files, shared out to the threads; seconds. */
+  async put(storage: StorageConfig, files: number, fileBytes: number): Promise<number> {
+    const names = Array.from({ length: files }, (_, index) => `${index}.sst`);
+    const share = (worker: number): string[] => names.filter((_, index) => index % this.#workers.length === worker);
+    return (await this.#all((worker) => ({ storage, names: share(worker), fileBytes }))).seconds;
+  }
+
+  async #all(workOf: (worker: number) => ThreadWork): Promise<{ readonly bytes: number; readonly seconds: number }> {
     const begin = performance.now();
-    const replies = this.#workers.map(async (worker): Promise<number> => {
+    const replies = this.#workers.map(async (worker, index): Promise<number> => {
       const reply = once(worker, 'message');
-      worker.postMessage(work);
+      worker.postMessage(workOf(index));
       return ((await reply)[0] as { readonly bytes: number }).bytes;
     });
     const bytes = (await Promise.all(replies)).reduce((sum, one) => sum + one, 0);
-    return megabytesPerSecond(bytes, (performance.now() - begin) / 1000);
+    return { bytes, seconds: (performance.now() - begin) / 1000 };
   }
 
   async close(): Promise<void> {

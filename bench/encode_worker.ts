@@ -1,12 +1,21 @@
+import { randomBytes } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openScanner } from '#src/cluster/embedded/scan_worker.js';
 import { EMPTY_TIMESTAMP, MAX_TIMESTAMP, type Span } from '#src/keys/index.js';
 import type { Batch, NativeSstOptions } from '#src/native/index.js';
+import { openStorage, type StorageConfig } from '#src/storage/index.js';
 import { encodeBatches, PART_BYTES } from './encode_batches.js';
 import { BATCH_BYTES } from './records.js';
 
+/** Files to put, as a backup's worker does. */
+export interface PutWork {
+  readonly storage: StorageConfig;
+  readonly names: readonly string[];
+  readonly fileBytes: number;
+}
+
 /** What a thread is told to do for one round. */
-export type ThreadWork = 'encode' | 'scan';
+export type ThreadWork = 'encode' | 'scan' | PutWork;
 
 /** What one thread of the encode-only and scan-only runs gets: the same rows that the backup exports. */
 export interface EncodeWorkerData {
@@ -65,13 +74,36 @@ async function scanAll({ store, span }: EncodeWorkerData): Promise<number> {
   return visited - entries * VERSION_BYTES;
 }
 
+/** Puts files durably, two at a time as a backup's worker, in parts as large as the storage likes them; their bytes. */
+async function put({ storage: config, names, fileBytes }: PutWork): Promise<number> {
+  const storage = openStorage(config);
+  const part = randomBytes(Math.min(PART_BYTES, storage.partBytesMost ?? PART_BYTES));
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < names.length) {
+      const object = await storage.create(names[next++]!);
+      for (let left = fileBytes; left > 0; left -= part.length) await object.write(part.subarray(0, left));
+      await object.finish(fileBytes);
+    }
+  };
+  await Promise.all([lane(), lane()]);
+  await storage.close();
+  return names.length * fileBytes;
+}
+
 const port = parentPort;
 if (port !== null) {
   const data = workerData as EncodeWorkerData;
   const batches = await hold(data);
   const part = new Uint8Array(PART_BYTES);
   port.on('message', async (work: ThreadWork) => {
-    port.postMessage({ bytes: work === 'encode' ? encode(batches, data, part) : await scanAll(data) });
+    const bytes =
+      typeof work === 'object'
+        ? await put(work)
+        : work === 'encode'
+          ? encode(batches, data, part)
+          : await scanAll(data);
+    port.postMessage({ bytes });
   });
   port.postMessage({ ready: true });
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -6,10 +5,8 @@ import { type BackupResult, backup } from '#src/backup/index.js';
 import type { EmbeddedCluster } from '#src/cluster/index.js';
 import { closePools } from '#src/executor/index.js';
 import { type RestoreResult, restore } from '#src/restore/index.js';
-import { openStorage } from '#src/storage/index.js';
 import { bucketOf, emptyCluster, filledCluster, TARGETS, type TableSize } from './clusters.js';
-import { encodeThreads } from './encode_all_cores.js';
-import { PART_BYTES } from './encode_batches.js';
+import { type EncodeThreads, encodeThreads } from './encode_all_cores.js';
 import { type Figure, figure, megabytesPerSecond } from './measure.js';
 import { type Place, type PlaceName, placesFor } from './places.js';
 import type { Sizes } from './sizes.js';
@@ -31,7 +28,7 @@ export interface FlowRow {
   readonly fraction: Figure | undefined;
   /** Backup: the same rows scanned by as many threads that do nothing else. */
   readonly scanOnly: Figure | undefined;
-  /** Backup: files of the same sizes put to the same storage, as many at a time as there are workers. */
+  /** Backup: files of the same sizes put to the same storage by as many threads, which do nothing else. */
   readonly putOnly: Figure | undefined;
   /**
    * Backup: what its stages alone would allow. Scan and encode take the processors in turn; a RAM disk takes them too, a disk
@@ -127,24 +124,11 @@ function rowOf(
   };
 }
 
-/** Puts files as large as those of a backup, durably, by `workers` writers; MB of the backup's keys and values per second. */
-async function putOnly(result: BackupResult, directory: string, workers: number): Promise<number> {
+/** Puts files as large as those of a backup, durably, from the threads; MB of the backup's keys and values per second. */
+async function putOnly(threads: EncodeThreads, result: BackupResult, directory: string): Promise<number> {
   const { storage: settings } = bucketOf(directory);
-  const storage = openStorage({ uri: 'nodelocal://1/put', settings });
-  const part = randomBytes(PART_BYTES);
   const fileBytes = Math.ceil(result.fileBytes / Math.max(1, result.files));
-  let next = 0;
-  const begin = performance.now();
-  const lane = async (): Promise<void> => {
-    while (next < result.files) {
-      const object = await storage.create(`${next++}.sst`);
-      for (let left = fileBytes; left > 0; left -= PART_BYTES) await object.write(part.subarray(0, left));
-      await object.finish(fileBytes);
-    }
-  };
-  await Promise.all(Array.from({ length: workers }, lane));
-  const seconds = (performance.now() - begin) / 1000;
-  await storage.close();
+  const seconds = await threads.put({ uri: 'nodelocal://1/put', settings }, result.files, fileBytes);
   rmSync(join(settings.externalIODir, '1', 'put'), { recursive: true, force: true });
   return megabytesPerSecond(result.bytes, seconds);
 }
@@ -173,7 +157,7 @@ async function benchBackup(
       done.first.push(await once());
       const warm = await once();
       done.warm.push(warm);
-      ceilings.putOnly.push(await putOnly(warm.result, directory, workers));
+      ceilings.putOnly.push(await putOnly(threads, warm.result, directory));
     }
   } finally {
     await threads.close();
