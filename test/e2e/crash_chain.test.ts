@@ -74,6 +74,10 @@ describe('storage and aborts', () => {
   it.each(['fail before', 'fail after'] as const)(
     'a call that is made to %s leaves every object as it was',
     async (fate) => {
+      watch();
+      expect(await append()).toBeUndefined();
+      const calls = callsSeen();
+      await touch(cluster, next++);
       const before = objectsOf('i');
       let failed = 0;
       for (let n = 1; ; n++) {
@@ -90,7 +94,8 @@ describe('storage and aborts', () => {
         expect(objectsOf('i'), `after call ${n}: ${failure.message}`).toEqual(before);
         failed++;
       }
-      expect(failed).toBeGreaterThan(30);
+      // A layer more takes no fewer calls than the last one did; two of them release the lock.
+      expect(failed).toBeGreaterThanOrEqual(calls - 2);
       await touch(cluster, next++);
       await chainIsGood();
     },
