@@ -96,7 +96,9 @@ export function coverSpans(input: CoverInput): RestoreUnit[] {
   const ends = input.layers.flatMap(({ introducedSpans }) =>
     introducedSpans.flatMap(({ key, endKey }) => [key, endKey]),
   );
-  const plan: Plan = { input, introduced, mandatory: [...input.cutKeys, ...ends], sweep: new FileSweep(input.layers) };
+  const mandatory = [...input.cutKeys, ...ends];
+  const forced = new Set(mandatory.map(toHex));
+  const plan: Plan = { input, introduced, mandatory, forced, sweep: new FileSweep(input.layers) };
   return mergeSpans(input.spans).flatMap((span) => coverOne(span, plan));
 }
 
@@ -106,11 +108,12 @@ interface Plan {
   readonly introduced: readonly { readonly span: Span; readonly layer: number }[];
   /** Keys at which a unit must end. */
   readonly mandatory: readonly Uint8Array[];
+  /** The same as hexadecimal text. */
+  readonly forced: ReadonlySet<string>;
   readonly sweep: FileSweep;
 }
 
-function coverOne(span: Span, { input, introduced, mandatory, sweep }: Plan): RestoreUnit[] {
-  const forced = new Set(mandatory.map(toHex));
+function coverOne(span: Span, { input, introduced, mandatory, forced, sweep }: Plan): RestoreUnit[] {
   let bytes = 0;
   let files = 0;
   const count = (begun: readonly Candidate[]): void => {
@@ -178,7 +181,8 @@ class FileSweep {
     const from = this.#next;
     while (this.#next < this.#starts.length && compareBytes(this.#starts[this.#next]!.span.key, key) < 0) this.#next++;
     const begun = this.#starts.slice(from, this.#next);
-    this.active.push(...begun);
+    // One by one: a call takes no hundred thousand arguments, and so many files may begin before the first span.
+    for (const candidate of begun) this.active.push(candidate);
     return begun;
   }
 

@@ -1,6 +1,7 @@
 import { Catalog, excludedSpans, type Table, tableIndexSpans } from '../catalog/index.js';
+import type { RestoreStage } from '../cluster/contract.js';
 import { SpanvaultError } from '../fault/index.js';
-import { overlaps, printTimestamp, type Span, subtractSpans, type Timestamp } from '../keys/index.js';
+import { equalTimestamps, overlaps, printTimestamp, subtractSpans, type Timestamp } from '../keys/index.js';
 import type { Manifest } from '../manifest/index.js';
 
 /*
@@ -9,25 +10,35 @@ import type { Manifest } from '../manifest/index.js';
  */
 
 /**
- * What of some spans a restore reads: not those of tables that are excluded.
- * @param newest the layer that holds the restored time, `descriptors` the catalog at that time
+ * The stages of a restore without the spans of tables that are excluded.
+ * @param tables those of the backup at the restored time
+ * @param newest the layer that holds that time
  * @throws SpanvaultError SV_COVERAGE when the flag was set after that time and before the layer's end: its rows are not there
  */
 export function withoutExcluded(
-  spans: readonly Span[],
+  stages: readonly RestoreStage[],
+  tables: readonly Table[],
   newest: Pick<Manifest, 'startTime' | 'endTime' | 'descriptors'>,
-  descriptors: readonly Uint8Array[],
   time: Timestamp,
-): readonly Span[] {
-  const atTime = Catalog.decode(descriptors).tables();
+): readonly RestoreStage[] {
+  const excluded = excludedSpans(tables);
+  const wanted =
+    excluded.length === 0 ? stages : stages.map(({ name, spans }) => ({ name, spans: subtractSpans(spans, excluded) }));
+  // At the end of a layer its tables are those of that time.
+  if (equalTimestamps(time, newest.endTime)) return wanted;
   const isExcluded = ({ message }: Table): boolean => message.excludeDataFromBackup === true;
-  const wanted = atTime.some(isExcluded) ? subtractSpans(spans, excludedSpans(atTime)) : spans;
-  const left = Catalog.decode(newest.descriptors).tables().filter(isExcluded);
-  const lost = atTime.find(
+  const left = new Set(
+    Catalog.decode(newest.descriptors)
+      .tables()
+      .filter(isExcluded)
+      .map(({ id }) => id),
+  );
+  const read = wanted.flatMap(({ spans }) => spans);
+  const lost = tables.find(
     (table) =>
       !isExcluded(table) &&
-      left.some(({ id }) => id === table.id) &&
-      tableIndexSpans(table).some((own) => wanted.some((span) => overlaps(own, span))),
+      left.has(table.id) &&
+      tableIndexSpans(table).some((own) => read.some((span) => overlaps(own, span))),
   );
   if (lost === undefined) return wanted;
   throw new SpanvaultError(

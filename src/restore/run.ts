@@ -1,4 +1,4 @@
-import { Catalog, renumberedPrimaries } from '../catalog/index.js';
+import { Catalog, renumberedPrimaries, type Table } from '../catalog/index.js';
 import type { RangeSink, RestoreScope, RestoreStage, RestoreTicket, SinkReport } from '../cluster/contract.js';
 import { chooseLayers, type OpenedLayer, openBackup } from '../collection/index.js';
 import { TaskPool, type TaskSpec } from '../executor/index.js';
@@ -59,14 +59,12 @@ async function runRestore(options: RestoreOptions): Promise<Omit<RestoreResult, 
   const descriptors = catalog.atTime;
   const ticket = await sink.begin(scopeOf(options, newest, descriptors, time));
   try {
-    const stages = ticket.stages.map(({ name, spans }) => ({
-      name,
-      spans: withoutExcluded(spans, { ...newest, descriptors: catalog.newest }, descriptors, time),
-    }));
+    const tables = Catalog.decode(descriptors).tables();
+    const end = { ...newest, descriptors: catalog.newest };
     const work = await ingestStages(options, layers, ticket, {
-      stages,
+      stages: withoutExcluded(ticket.stages, tables, end, time),
       time,
-      primaries: primariesOf(descriptors, ticket),
+      primaries: primariesOf(tables, ticket),
     });
     throwIfAborted(signal);
     options.onProgress?.({ phase: 'publishing', bytes: work.bytes, totalBytes: work.bytes, entries: work.entries });
@@ -323,9 +321,9 @@ function unitTask(
 }
 
 /** Where the rows of primary indexes whose id is not 1 come to lie. */
-function primariesOf(descriptors: readonly Uint8Array[], ticket: RestoreTicket): Uint8Array[] {
+function primariesOf(tables: readonly Table[], ticket: RestoreTicket): Uint8Array[] {
   const moved = new Map(ticket.rewrites.map(({ from, to }) => [toHex(from), to]));
-  return renumberedPrimaries(Catalog.decode(descriptors).tables()).map((prefix) => moved.get(toHex(prefix)) ?? prefix);
+  return renumberedPrimaries(tables).map((prefix) => moved.get(toHex(prefix)) ?? prefix);
 }
 
 function unitBytesOf(options: RestoreOptions): number {

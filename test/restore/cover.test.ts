@@ -124,3 +124,24 @@ test('units are disjoint, ordered, inside the request, and hold every file that 
     ),
   );
 });
+
+test('as many files as a large cluster has before the first key of a restore are passed over', () => {
+  const key = (value: number): Uint8Array => Buffer.from(value.toString().padStart(8, '0'));
+  const count = 300_000;
+  const files = Array.from({ length: count }, (_, index) => ({
+    path: String(index),
+    localityKv: '',
+    span: { key: key(index), endKey: key(index + 1) },
+    dataBytes: 1,
+  }));
+  const whole = { key: key(0), endKey: key(count) };
+  const layer = { startTime: time(0), endTime: time(1), introducedSpans: [], endInclusive: false };
+  const units = coverSpans({
+    spans: [{ key: key(count - 1), endKey: key(count) }],
+    layers: [{ ...layer, spans: [whole], files }],
+    cutKeys: [],
+    targetBytes: 100,
+    maxFiles: 200,
+  });
+  expect(units.map((unit) => unit.files.map(({ file }) => file))).toEqual([[count - 1]]);
+});
