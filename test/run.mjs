@@ -38,6 +38,7 @@ check('servers', 'node', ['test/storage/servers/build.mjs']);
 check('build', 'npm', ['run', '--silent', 'build:js']);
 check('types of tests and benches', 'npx', ['tsc', '-p', 'test/tsconfig.json']);
 check('lint', 'npx', ['biome', 'check', '.']);
+check('format of Rust', 'cargo', ['fmt', '--all', '--check', '--manifest-path', 'native/Cargo.toml']);
 
 const cargo = run(
   'cargo test',

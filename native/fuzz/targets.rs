@@ -1,8 +1,8 @@
 //! Bodies of the fuzz targets: each takes any bytes and must neither panic nor allocate without bounds. Used by
 //! cargo-fuzz (`fuzz_targets/`) and by the bounded smoke test of the stable toolchain (`core/tests/fuzz_smoke.rs`).
 
-use spanvault_core::block_iter::{check_restarts, walk_rows, RowFrame};
-use spanvault_core::columnar::{walk_index, walk_pairs, walk_spans, DataBlock, KeySchema};
+use spanvault_core::block_iter::{RowFrame, check_restarts, walk_rows};
+use spanvault_core::columnar::{DataBlock, KeySchema, walk_index, walk_pairs, walk_spans};
 use spanvault_core::cursor::MergeFile;
 use spanvault_core::emit::Checksums;
 use spanvault_core::engine_key::{self, Timestamp};

@@ -1,11 +1,11 @@
 //! A merge of layers as a class.
 
-use napi::bindgen_prelude::{Null, Either, Uint32ArraySlice, Uint8Array, Uint8ArraySlice};
+use napi::bindgen_prelude::{Either, Null, Uint8Array, Uint8ArraySlice, Uint32ArraySlice};
 use napi_derive::napi;
+use spanvault_core::cursor::MergeFile;
 use spanvault_core::emit::Checksums;
 use spanvault_core::fault::{Fault, Result as Checked};
 use spanvault_core::merge::{LayerMerge, MergeOptions, MergeStep};
-use spanvault_core::cursor::MergeFile;
 use spanvault_core::selection::Mode;
 
 use crate::faults::{Result, thrown};
@@ -205,12 +205,9 @@ impl NativeMerge {
         Ok(match self.open().and_then(|merge| merge.next_behind(bytes, offsets, held)).map_err(thrown)? {
             MergeStep::Done => none,
             MergeStep::Grow(bytes) => NativeMergeStep { kind: "grow", bytes: Some(bytes as f64), ..none },
-            MergeStep::Batch { count, bytes_used } => NativeMergeStep {
-                kind: "batch",
-                count: Some(count as f64),
-                bytes_used: Some(bytes_used as f64),
-                ..none
-            },
+            MergeStep::Batch { count, bytes_used } => {
+                NativeMergeStep { kind: "batch", count: Some(count as f64), bytes_used: Some(bytes_used as f64), ..none }
+            }
             MergeStep::Need(needs) => NativeMergeStep {
                 kind: "need",
                 needs: Some(

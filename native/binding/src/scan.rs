@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Uint32ArraySlice, Uint8Array, Uint8ArraySlice};
+use napi::bindgen_prelude::{Uint8Array, Uint8ArraySlice, Uint32ArraySlice};
 use napi_derive::napi;
 use spanvault_core::fault::{Fault, Result as Checked};
 use spanvault_store::{ExportReason, Scan, ScanOptions, ScanStep, Store};
 
-use crate::faults::{thrown, Result};
+use crate::faults::{Result, thrown};
 use crate::numbers::{size, whole};
 use crate::packed::disjoint;
 use crate::sst::NativeSstWriter;

@@ -141,8 +141,7 @@ impl NativeSstWriter {
     pub fn finish(&mut self, mut out: Uint8ArraySlice, out_pos: f64) -> Result<NativeSstFinish> {
         // SAFETY: JavaScript of this thread waits for this call: this is the only borrow of `out`, and it ends with it.
         let out = unsafe { out.as_mut() };
-        let (pos, done) =
-            size(out_pos, "output position").and_then(|pos| self.writer.finish(out, pos)).map_err(thrown)?;
+        let (pos, done) = size(out_pos, "output position").and_then(|pos| self.writer.finish(out, pos)).map_err(thrown)?;
         Ok(NativeSstFinish { out_pos: pos as f64, done })
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use napi::bindgen_prelude::{Either, Null, BigInt, Env, Uint8Array, Uint8ArraySlice};
+use napi::bindgen_prelude::{BigInt, Either, Env, Null, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 use spanvault_core::batch::Batch;
 use spanvault_core::fault::{Fault, Result as Checked};
@@ -122,17 +122,16 @@ pub fn store_commit(
             None => None,
         };
         let clear: Vec<_> = clear_spans.iter().map(|span| (&*span.key, &*span.end_key)).collect();
-        let meta: Vec<_> =
-            meta
-                .iter()
-                .map(|put| MetaPut {
-                    key: &put.key,
-                    value: match &put.value {
-                        Either::A(value) => Some(&**value),
-                        Either::B(_) => None,
-                    },
-                })
-                .collect();
+        let meta: Vec<_> = meta
+            .iter()
+            .map(|put| MetaPut {
+                key: &put.key,
+                value: match &put.value {
+                    Either::A(value) => Some(&**value),
+                    Either::B(_) => None,
+                },
+            })
+            .collect();
         store.commit(batch.as_ref(), &clear, &meta)
     };
     commit().map_err(thrown)
@@ -176,9 +175,8 @@ pub fn store_meta_get<'env>(env: &'env Env, store: f64, key: String) -> Result<O
 #[napi(catch_unwind)]
 pub fn store_meta_list<'env>(env: &'env Env, store: f64, prefix: String) -> Result<Vec<NativeMeta<'env>>> {
     let records = open_store_at(store).and_then(|store| store.meta_list(&prefix)).map_err(thrown)?;
-    let copied = records
-        .into_iter()
-        .map(|(key, value)| Ok(NativeMeta { key, value: Uint8ArraySlice::copy_from(env, value)? }));
+    let copied =
+        records.into_iter().map(|(key, value)| Ok(NativeMeta { key, value: Uint8ArraySlice::copy_from(env, value)? }));
     copied.collect::<napi::Result<_>>().map_err(of_node)
 }
 

@@ -63,7 +63,11 @@ fn batches(total: usize, value_bytes: usize) -> Vec<Packed> {
             user[..8].copy_from_slice(&counter.to_be_bytes());
             user[8..].copy_from_slice(&letters);
             key.clear();
-            encode(&mut key, &user, Some(Timestamp { wall: 1_700_000_000_000_000_000 + (counter & 0xffff_ffff), logical: 0 }));
+            encode(
+                &mut key,
+                &user,
+                Some(Timestamp { wall: 1_700_000_000_000_000_000 + (counter & 0xffff_ffff), logical: 0 }),
+            );
             let (random, regular) = value.split_at_mut(value_bytes / 2);
             noise.fill(random);
             let phrase = phrases[(noise.next() & 63) as usize];
@@ -135,12 +139,20 @@ fn main() {
     let mib: usize = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(64);
     let only = std::env::args().nth(2);
     let began = Instant::now();
-    println!("{:>6} {:>10} {:>12} {:>12} {:>9} {:>9} {:>10}", "value", "codec", "encode MB/s", "ceiling MB/s", "fraction", "out/raw", "ns/entry");
+    println!(
+        "{:>6} {:>10} {:>12} {:>12} {:>9} {:>9} {:>10}",
+        "value", "codec", "encode MB/s", "ceiling MB/s", "fraction", "out/raw", "ns/entry"
+    );
     for value_bytes in [100, 1024] {
         let batches = batches(mib << 20, value_bytes);
         let raw: u64 = batches.iter().map(|b| u64::from(b.offsets[2 * b.count])).sum();
         let entries: usize = batches.iter().map(|b| b.count).sum();
-        let codecs = [("none", Compression::None, 0), ("snappy", Compression::Snappy, 0), ("zstd 1", Compression::Zstd, 1), ("zstd 3", Compression::Zstd, 3)];
+        let codecs = [
+            ("none", Compression::None, 0),
+            ("snappy", Compression::Snappy, 0),
+            ("zstd 1", Compression::Zstd, 1),
+            ("zstd 3", Compression::Zstd, 3),
+        ];
         for (name, compression, level) in codecs {
             if only.as_deref().is_some_and(|only| only != name) {
                 continue;
@@ -160,7 +172,8 @@ fn main() {
             // Rounds alternate, so that a noisy neighbour hits both.
             for _ in 0..ROUNDS {
                 file_bytes = timed(began, &mut encode, || encode_all(&batches, options, &mut part));
-                timed(began, &mut ceiling, || codec_ceiling(&blocks, compression, level, BLOCK_BYTES, &mut part, true)).expect("ceiling");
+                timed(began, &mut ceiling, || codec_ceiling(&blocks, compression, level, BLOCK_BYTES, &mut part, true))
+                    .expect("ceiling");
             }
             let (encode, ceiling) = (best(&encode), best(&ceiling));
             println!(

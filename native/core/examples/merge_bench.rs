@@ -11,7 +11,7 @@ use spanvault_core::batch::{Batch, Packer};
 use spanvault_core::codec::{Compression, Decompressor};
 use spanvault_core::cursor::MergeFile;
 use spanvault_core::emit::Checksums;
-use spanvault_core::engine_key::{encode, Timestamp};
+use spanvault_core::engine_key::{Timestamp, encode};
 use spanvault_core::flaw::BlockKind;
 use spanvault_core::merge::{LayerMerge, MergeOptions, MergeStep};
 use spanvault_core::reader::{Table, Want};

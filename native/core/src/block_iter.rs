@@ -51,10 +51,7 @@ impl RowFrame {
         if restarts == 0 {
             return Err(Flaw::damaged("has no restart point"));
         }
-        let entries_end = restarts
-            .checked_mul(4)
-            .and_then(|bytes| restarts_end.checked_sub(bytes))
-            .ok_or_else(cut)?;
+        let entries_end = restarts.checked_mul(4).and_then(|bytes| restarts_end.checked_sub(bytes)).ok_or_else(cut)?;
         Ok(Self { entries_end, restarts })
     }
 
@@ -100,11 +97,7 @@ pub fn read_entry(block: &[u8], at: usize, end: usize) -> Result<RowEntry, Flaw>
     let tail = at + used;
     let value = tail.checked_add(unshared);
     match value.and_then(|v| v.checked_add(length)) {
-        Some(next) if next <= end => Ok(RowEntry {
-            shared,
-            tail: tail..tail + unshared,
-            value: tail + unshared..next,
-        }),
+        Some(next) if next <= end => Ok(RowEntry { shared, tail: tail..tail + unshared, value: tail + unshared..next }),
         _ => Err(Flaw::damaged_by(format!("has an entry at its byte {at} that reaches beyond the entries' end {end}"))),
     }
 }

@@ -63,14 +63,22 @@ impl BlockOutput {
 
     /// Finishes a block that was built, uncompressed, at `out[at..at + length]`, with room for the trailer behind it.
     pub(crate) fn seal_in_place(&mut self, out: &mut [u8], at: usize, length: usize) -> Result<(BlockHandle, usize)> {
-        let block = out.get_mut(at..at + length + TRAILER_LEN).ok_or_else(|| Fault::internal("a block has no room for its trailer"))?;
+        let block = out
+            .get_mut(at..at + length + TRAILER_LEN)
+            .ok_or_else(|| Fault::internal("a block has no room for its trailer"))?;
         put_trailer(block, length, TYPE_NONE);
         Ok((self.advance(length), at + length + TRAILER_LEN))
     }
 
     /// Writes a block to `out` from `at`, compressed if that is worth it unless it is to be `Plain`. What does not fit is
     /// spilled.
-    pub(crate) fn write(&mut self, payload: &[u8], form: Form<'_>, out: &mut [u8], at: usize) -> Result<(BlockHandle, usize)> {
+    pub(crate) fn write(
+        &mut self,
+        payload: &[u8],
+        form: Form<'_>,
+        out: &mut [u8],
+        at: usize,
+    ) -> Result<(BlockHandle, usize)> {
         let most = self.compressor.bound(payload.len()).max(payload.len()) + TRAILER_LEN;
         let place = out.get_mut(at..).unwrap_or_default();
         if !self.is_pending() && place.len() >= most {

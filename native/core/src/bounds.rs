@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use crate::engine_key::Timestamp;
-use crate::index::{separator_user_key, Want};
+use crate::index::{Want, separator_user_key};
 
 /// One input file of a merge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

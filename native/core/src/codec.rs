@@ -211,9 +211,7 @@ impl Decompressor {
         let length = Decompressor::decoded_len(block_type, payload, cap)?;
         out.resize(length, 0);
         let written = match block_type {
-            TYPE_SNAPPY => {
-                self.snappy.decompress(payload, out).map_err(|e| format!("does not decompress: {e}"))?
-            }
+            TYPE_SNAPPY => self.snappy.decompress(payload, out).map_err(|e| format!("does not decompress: {e}"))?,
             TYPE_ZSTD => {
                 let skip = varint::read_u64(payload).map_or(0, |v| v.1);
                 let frame = payload.get(skip..).unwrap_or_default();
@@ -346,7 +344,8 @@ mod tests {
         let input = vec![7u8; 100_000];
         let mut scratch = vec![0; 70_000];
         assert_eq!(codec_ceiling(&input, Compression::None, 0, 32 << 10, &mut scratch, false).unwrap(), 100_000);
-        let snappy = [true, false].map(|published| codec_ceiling(&input, Compression::Snappy, 0, 32 << 10, &mut scratch, published).unwrap());
+        let snappy = [true, false]
+            .map(|published| codec_ceiling(&input, Compression::Snappy, 0, 32 << 10, &mut scratch, published).unwrap());
         assert!(snappy[0] < 10_000 && snappy[0] == snappy[1]);
         assert!(codec_ceiling(&input, Compression::None, 0, 80_000, &mut scratch, false).is_err());
         assert!(codec_ceiling(&input, Compression::None, 0, 0, &mut scratch, false).is_err());

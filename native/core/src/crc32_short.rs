@@ -73,8 +73,8 @@ fn by_table(mut register: u32, bytes: &[u8]) -> u32 {
 #[target_feature(enable = "pclmulqdq,sse4.1")]
 fn fold(register: u32, chunks: &[[u8; 16]]) -> u32 {
     use std::arch::x86_64::{
-        __m128i, _mm_and_si128, _mm_clmulepi64_si128, _mm_cvtsi32_si128, _mm_extract_epi32, _mm_set_epi32,
-        _mm_set_epi64x, _mm_srli_si128, _mm_xor_si128,
+        __m128i, _mm_and_si128, _mm_clmulepi64_si128, _mm_cvtsi32_si128, _mm_extract_epi32, _mm_set_epi32, _mm_set_epi64x,
+        _mm_srli_si128, _mm_xor_si128,
     };
     let load = |chunk: &[u8; 16]| -> __m128i {
         let word = u128::from_le_bytes(*chunk);

@@ -3,18 +3,18 @@
 //! Opens itself when first advanced, asks for the windows it needs, skips what lies outside of its bounds. This module
 //! must not compare files with each other; `merge` does.
 
-pub use crate::bounds::{Bounds, MergeFile, RangeTombstone};
 use crate::bounds::judge_separator;
+pub use crate::bounds::{Bounds, MergeFile, RangeTombstone};
 use crate::codec::Decompressor;
-use crate::entries::{Entries, ValuePlace, Version, KIND_SET};
-use crate::fault::{escape_key, Fault};
+use crate::entries::{Entries, KIND_SET, ValuePlace, Version};
+use crate::fault::{Fault, escape_key};
 use crate::flaw::{BlockKind, Flaw, Place};
 use crate::footer::{Handle, TRAILER_BYTES};
 use crate::range_key::RANGE_KEY_SET;
 use crate::reader::{Comparer, Table};
 use crate::source::{BlockReader, Stop, Window};
 use crate::value_block::ValueCache;
-use crate::windows::{coalesce, Role, Windows};
+use crate::windows::{Role, Windows, coalesce};
 
 /// Two pieces of a file nearer than this are read as one.
 const COALESCE_BYTES: u64 = 32 << 10;
@@ -62,11 +62,7 @@ impl FileCursor {
     /// A cursor over the keys of a file that lie in `bounds` too.
     #[must_use]
     pub fn new(file: MergeFile, bounds: &Bounds) -> Self {
-        let own = Bounds {
-            start: file.start_key.clone(),
-            end: file.end_key.clone(),
-            end_inclusive: file.end_inclusive,
-        };
+        let own = Bounds { start: file.start_key.clone(), end: file.end_key.clone(), end_inclusive: file.end_inclusive };
         let bounds = own.intersect(bounds);
         let state = if bounds.is_empty() { State::End } else { State::Opening };
         Self {
@@ -379,7 +375,9 @@ impl FileCursor {
         let key = escape_key(self.entries.engine_key());
         if self.entries.kind() != KIND_SET {
             let kind = self.entries.kind();
-            return self.place().fault(Flaw::damaged_by(format!("holds an entry of kind {kind} at {key}, which no backup holds")));
+            return self
+                .place()
+                .fault(Flaw::damaged_by(format!("holds an entry of kind {kind} at {key}, which no backup holds")));
         }
         self.place().fault(Flaw::damaged_by(format!("holds the key {key}, whose version is no timestamp")))
     }

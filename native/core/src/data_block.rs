@@ -69,14 +69,7 @@ pub(crate) struct Entries {
 
 impl Entries {
     pub(crate) fn new() -> Entries {
-        Entries {
-            last_key: Vec::new(),
-            count: 0,
-            key_bytes: 0,
-            value_bytes: 0,
-            user_key_bytes: 0,
-            rows: RowCounter::new(),
-        }
+        Entries { last_key: Vec::new(), count: 0, key_bytes: 0, value_bytes: 0, user_key_bytes: 0, rows: RowCounter::new() }
     }
 }
 

@@ -4,8 +4,8 @@
 
 use crate::batch::{Full, Packer};
 use crate::data_block::common_prefix;
-use crate::engine_key::{encoded_len, Timestamp};
-use crate::fault::{escape_key, Fault};
+use crate::engine_key::{Timestamp, encoded_len};
+use crate::fault::{Fault, escape_key};
 use crate::rewrite::KeyRewriter;
 use crate::row_boundary::RowCounter;
 use crate::value;

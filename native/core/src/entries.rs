@@ -6,14 +6,14 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::block_iter::{read_entry, RowFrame, KEY_TRAILER_BYTES};
+use crate::block_iter::{KEY_TRAILER_BYTES, RowFrame, read_entry};
 use crate::columnar::DataBlock;
 use crate::engine_key::{self, KeyFlaw, Timestamp};
 use crate::fault::escape_key;
 use crate::flaw::Flaw;
 use crate::footer::Format;
 use crate::reader::{Comparer, TableHead};
-use crate::value_block::{parse_stored, StoredValue, ValueHandle};
+use crate::value_block::{StoredValue, ValueHandle, parse_stored};
 
 /// Kind of a point that sets a value, the only one in backups.
 pub const KIND_SET: u8 = 1;

@@ -99,10 +99,7 @@ impl<'a> Place<'a> {
     /// A block of a file.
     #[must_use]
     pub fn block(file: &'a str, kind: BlockKind, offset: u64) -> Self {
-        Self {
-            file,
-            block: Some((kind, offset)),
-        }
+        Self { file, block: Some((kind, offset)) }
     }
 
     /// The error a caller sees.

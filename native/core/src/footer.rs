@@ -172,9 +172,7 @@ fn format_of(tail: &[u8]) -> Result<(Format, usize), Flaw> {
             7 | 8 => Ok((Format::Pebble(version), 61)),
             _ => Err(Flaw::unsupported(format!("has Pebble table format {version}, only 1 to 8 are read"))),
         },
-        BLOB_V1_MAGIC | BLOB_V2_MAGIC => {
-            Err(Flaw::unsupported("is that of a Pebble blob file, not of an sst".to_owned()))
-        }
+        BLOB_V1_MAGIC | BLOB_V2_MAGIC => Err(Flaw::unsupported("is that of a Pebble blob file, not of an sst".to_owned())),
         other => Err(Flaw::damaged_by(format!("has the unknown magic number {:016x}", u64::from_be_bytes(other)))),
     }
 }
@@ -218,8 +216,7 @@ pub fn parse_footer(tail: &[u8], file_bytes: u64) -> Result<Footer, Flaw> {
         _ => None,
     };
     let (metaindex, used) = Handle::read(handles).ok_or(Flaw::damaged("holds no metaindex handle"))?;
-    let (index, _) =
-        handles.get(used..).and_then(Handle::read).ok_or(Flaw::damaged("holds no index handle"))?;
+    let (index, _) = handles.get(used..).and_then(Handle::read).ok_or(Flaw::damaged("holds no index handle"))?;
     for (handle, what) in [(metaindex, "metaindex"), (index, "index")] {
         if handle.end_within(offset).is_none() {
             return Err(Flaw::damaged_by(format!(

@@ -2,7 +2,7 @@
 //!
 //! This module must not read the blocks that the handles point to.
 
-use crate::block_iter::{walk_rows, RowFrame, KEY_TRAILER_BYTES};
+use crate::block_iter::{KEY_TRAILER_BYTES, RowFrame, walk_rows};
 use crate::columnar;
 use crate::engine_key::{self, KeyFlaw};
 use crate::flaw::{BlockKind, Flaw};
@@ -28,11 +28,7 @@ impl TableHead {
     ///
     /// # Errors
     /// Damage, or what `visit` returns.
-    pub fn walk_index(
-        &self,
-        block: &[u8],
-        mut visit: impl FnMut(&[u8], Handle) -> Result<(), Flaw>,
-    ) -> Result<(), Flaw> {
+    pub fn walk_index(&self, block: &[u8], mut visit: impl FnMut(&[u8], Handle) -> Result<(), Flaw>) -> Result<(), Flaw> {
         if self.footer.format.columnar_data() {
             return columnar::walk_index(block, visit);
         }
@@ -77,10 +73,8 @@ fn walk_delta_index(block: &[u8], mut visit: impl FnMut(&[u8], Handle) -> Result
             let (raw, used) = varint::read_u64(value).ok_or_else(flaw)?;
             let delta = (raw >> 1).cast_signed() ^ -((raw & 1).cast_signed());
             let next = last.offset.checked_add(last.length).and_then(|end| end.checked_add(TRAILER_BYTES));
-            last = Handle {
-                offset: next.ok_or_else(flaw)?,
-                length: last.length.checked_add_signed(delta).ok_or_else(flaw)?,
-            };
+            last =
+                Handle { offset: next.ok_or_else(flaw)?, length: last.length.checked_add_signed(delta).ok_or_else(flaw)? };
             used
         };
         at += used;

@@ -9,9 +9,9 @@ use crate::cursor::{Bounds, FileCursor, MergeFile, Progress};
 use crate::emit::{Emitted, Emitter};
 use crate::entries::Version;
 use crate::fault::Fault;
-use crate::rewrite::KeyRewriter;
-use crate::merge_heap::{version_of, FileHeap};
+use crate::merge_heap::{FileHeap, version_of};
 pub use crate::merge_options::{MergeFacts, MergeOptions, MergeStep, Need};
+use crate::rewrite::KeyRewriter;
 use crate::selection::{Choice, Mode, Selection, SelectionOptions};
 use crate::value;
 
@@ -312,11 +312,8 @@ impl LayerMerge {
         if let Some(cursor) = self.cursors.get(least) {
             let entries = cursor.entries();
             let user = entries.user_key();
-            let same = if self.judged == Some(least) {
-                entries.same_user_as_before()
-            } else {
-                self.selection.is_current(user)
-            };
+            let same =
+                if self.judged == Some(least) { entries.same_user_as_before() } else { self.selection.is_current(user) };
             if !same {
                 self.selection.begin(user);
             }

@@ -22,13 +22,11 @@ pub fn version_of(version: Version) -> Option<Timestamp> {
 fn before(cursors: &[FileCursor], a: usize, b: usize) -> bool {
     let (Some(x), Some(y)) = (cursors.get(a), cursors.get(b)) else { return false };
     let (p, q) = (x.entries(), y.entries());
-    let order = p.user_key().cmp(q.user_key()).then_with(|| {
-        match (version_of(p.version()), version_of(q.version())) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(p), Some(q)) => q.cmp(&p),
-        }
+    let order = p.user_key().cmp(q.user_key()).then_with(|| match (version_of(p.version()), version_of(q.version())) {
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => Ordering::Less,
+        (Some(_), None) => Ordering::Greater,
+        (Some(p), Some(q)) => q.cmp(&p),
     });
     order.then_with(|| y.layer().cmp(&x.layer())).then(a.cmp(&b)) == Ordering::Less
 }

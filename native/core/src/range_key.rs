@@ -1,6 +1,6 @@
 //! Range keys and range deletions of a file (sst-format.md section 10, crdb-format.md 4.4).
 
-use crate::block_iter::{walk_rows, KEY_TRAILER_BYTES};
+use crate::block_iter::{KEY_TRAILER_BYTES, walk_rows};
 use crate::columnar::walk_spans;
 use crate::engine_key::{self, Timestamp};
 use crate::flaw::{BlockKind, Flaw};
@@ -77,8 +77,7 @@ fn push_row(key: &[u8], value: &[u8], out: &mut Vec<RangeKey>) -> Result<(), Fla
             let (end, mut rest) = length_prefixed(value)?;
             while !rest.is_empty() {
                 let (suffix, after) = length_prefixed(rest)?;
-                let (value, after) =
-                    if kind == RANGE_KEY_SET { length_prefixed(after)? } else { (&[][..], after) };
+                let (value, after) = if kind == RANGE_KEY_SET { length_prefixed(after)? } else { (&[][..], after) };
                 out.push(one(end, suffix, value));
                 rest = after;
             }

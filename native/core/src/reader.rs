@@ -4,14 +4,14 @@
 //! are there. This module must not iterate entries; `entries` does.
 
 use crate::block_iter::walk_rows;
-use crate::columnar::{walk_pairs, KeySchema};
+use crate::columnar::{KeySchema, walk_pairs};
 use crate::flaw::{BlockKind, Flaw, Place};
-use crate::footer::{parse_footer, Footer, Format, Handle, MAX_FOOTER_BYTES};
+use crate::footer::{Footer, Format, Handle, MAX_FOOTER_BYTES, parse_footer};
 use crate::index::DataHandles;
 pub use crate::index::Want;
 use crate::properties::Properties;
-use crate::range_key::{read_spans, RangeKey};
-use crate::source::{check_block, decode_payload, BlockReader, Stop, Window};
+use crate::range_key::{RangeKey, read_spans};
+use crate::source::{BlockReader, Stop, Window, check_block, decode_payload};
 use crate::value_block::ValueIndex;
 
 /// Bytes at the end of a file that are asked for first: they nearly always hold all that opening needs.
@@ -214,11 +214,7 @@ impl Table {
     ///
     /// # Errors
     /// Damage, a format that is not read, or missing bytes (all of those known to be missing).
-    pub fn open(
-        reader: &mut BlockReader<'_>,
-        file_bytes: u64,
-        want: &dyn Fn(&[u8]) -> Want,
-    ) -> Result<Self, Stop> {
+    pub fn open(reader: &mut BlockReader<'_>, file_bytes: u64, want: &dyn Fn(&[u8]) -> Want) -> Result<Self, Stop> {
         let head = TableHead::open(reader, file_bytes)?;
         let mut missing = Vec::new();
         let mut later = |stop: Stop| match stop {

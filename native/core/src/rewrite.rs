@@ -3,7 +3,7 @@
 //! Owns finding the pair of a key and the walk over ordered encodings that finds nested `fe ‖ table ‖ index`
 //! components. Must not touch versions or values.
 
-use crate::fault::{escape_key, Fault};
+use crate::fault::{Fault, escape_key};
 use crate::ordered::{peek_length, read_uvarint};
 
 /// Begins a nested component of an interleaved key, and a tenant prefix.
@@ -48,7 +48,8 @@ impl KeyRewriter {
         if !packed.len().is_multiple_of(2) {
             return Err(Fault::usage(format!("{} key prefixes to rewrite are no pairs", packed.len())));
         }
-        let mut sorted: Vec<(&Vec<u8>, &Vec<u8>)> = packed.chunks_exact(2).filter_map(|p| Some((p.first()?, p.get(1)?))).collect();
+        let mut sorted: Vec<(&Vec<u8>, &Vec<u8>)> =
+            packed.chunks_exact(2).filter_map(|p| Some((p.first()?, p.get(1)?))).collect();
         sorted.sort_unstable();
         let mut rewriter = Self::default();
         for (old, new) in sorted {

@@ -78,9 +78,7 @@ impl Tombstones {
         while self.later.last().is_some_and(|t| t.start.as_slice() <= user) {
             self.active.extend(self.later.pop());
         }
-        self.active.retain(|t| {
-            t.end.is_empty() || user < t.end.as_slice() || (t.end_inclusive && user == t.end.as_slice())
-        });
+        self.active.retain(|t| t.end.is_empty() || user < t.end.as_slice() || (t.end_inclusive && user == t.end.as_slice()));
     }
 }
 
@@ -187,10 +185,6 @@ impl Selection {
             return Choice::TombstoneBefore(time);
         }
         self.last = Some(version);
-        if self.too_old(version) {
-            Choice::Skip
-        } else {
-            Choice::Emit
-        }
+        if self.too_old(version) { Choice::Skip } else { Choice::Emit }
     }
 }

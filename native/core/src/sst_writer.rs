@@ -7,7 +7,7 @@
 use crate::ahead::Ahead;
 use crate::batch::Batch;
 use crate::block_builder::{BlockBuilder, INDEX_INTERVAL};
-use crate::block_output::{Form, BlockOutput, TRAILER_LEN};
+use crate::block_output::{BlockOutput, Form, TRAILER_LEN};
 use crate::codec::{Compression, Compressor};
 use crate::data_block::{BlockRules, DataBlock, Entries, Stop};
 use crate::engine_key::{self, SEPARATOR_TRAILER, SET_TRAILER, TRAILER_BYTES};

@@ -59,8 +59,7 @@ impl ValueIndex {
     pub fn read(reader: &mut BlockReader<'_>, footer: &Footer, handle: Handle, widths: [u8; 3]) -> Result<Self, Stop> {
         let mut block = Vec::new();
         reader.read(footer, handle, BlockKind::ValueIndex, &mut block)?;
-        Self::parse(&block, widths, footer.offset)
-            .map_err(|flaw| reader.fault(BlockKind::ValueIndex, handle.offset, flaw))
+        Self::parse(&block, widths, footer.offset).map_err(|flaw| reader.fault(BlockKind::ValueIndex, handle.offset, flaw))
     }
 
     fn parse(block: &[u8], widths: [u8; 3], limit: u64) -> Result<Self, Flaw> {
@@ -87,9 +86,10 @@ impl ValueIndex {
     /// # Errors
     /// Damage: there is none.
     pub fn block(&self, number: u32) -> Result<Handle, Flaw> {
-        self.blocks.get(number as usize).copied().ok_or_else(|| {
-            Flaw::damaged_by(format!("refers to value block {number} of {}", self.blocks.len()))
-        })
+        self.blocks
+            .get(number as usize)
+            .copied()
+            .ok_or_else(|| Flaw::damaged_by(format!("refers to value block {number} of {}", self.blocks.len())))
     }
 
     /// Every value block.

@@ -6,17 +6,17 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use crate::block_iter::{check_restarts, RowFrame};
+use crate::block_iter::{RowFrame, check_restarts};
 use crate::codec::Decompressor;
 use crate::engine_key::{self, Timestamp};
-use crate::entries::{Entries, EntrySums, ValuePlace, Version, KIND_SET};
-use crate::fault::{escape_key, Fault};
+use crate::entries::{Entries, EntrySums, KIND_SET, ValuePlace, Version};
+use crate::fault::{Fault, escape_key};
 use crate::flaw::{BlockKind, Flaw, Place};
 use crate::footer::Handle;
 use crate::properties::Properties;
-use crate::range_key::{read_spans, RANGE_KEY_DEL, RANGE_KEY_SET, RANGE_KEY_UNSET};
+use crate::range_key::{RANGE_KEY_DEL, RANGE_KEY_SET, RANGE_KEY_UNSET, read_spans};
 use crate::reader::{Comparer, Table, TableHead, Want};
-use crate::source::{check_block, compression_name, BlockReader, Stop, WholeFile};
+use crate::source::{BlockReader, Stop, WholeFile, check_block, compression_name};
 use crate::value::{self, Verdict};
 use crate::value_block::ValueCache;
 
@@ -82,8 +82,8 @@ pub fn check_sums(properties: &Properties, sums: EntrySums, blocks: usize) -> Re
 pub fn describe_sst(name: &str, bytes: &[u8]) -> Result<SstReport, Fault> {
     let mut codec = Decompressor::new();
     let mut reader = BlockReader { source: &WholeFile(bytes), file: name, codec: &mut codec };
-    let checked = Table::open(&mut reader, bytes.len() as u64, &|_| Want::Take)
-        .and_then(|table| describe_table(&mut reader, &table));
+    let checked =
+        Table::open(&mut reader, bytes.len() as u64, &|_| Want::Take).and_then(|table| describe_table(&mut reader, &table));
     checked.map_err(|stop| match stop {
         Stop::Fault(fault) => fault,
         Stop::Missing(windows) => {
@@ -137,8 +137,7 @@ fn check_side_blocks(reader: &mut BlockReader<'_>, table: &Table) -> Result<(), 
     let head = &table.head;
     if let Some(handle) = head.side.filter {
         let stored = reader.stored(&head.footer, handle, BlockKind::Filter)?;
-        check_block(stored, head.footer.checksum)
-            .map_err(|flaw| reader.fault(BlockKind::Filter, handle.offset, flaw))?;
+        check_block(stored, head.footer.checksum).map_err(|flaw| reader.fault(BlockKind::Filter, handle.offset, flaw))?;
     }
     let mut block = Vec::new();
     for handle in table.values.blocks() {
@@ -214,8 +213,8 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(head: &'a TableHead) -> Self {
         let merger = head.properties.get("rocksdb.merge.operator").unwrap_or_default();
-        let mvcc = head.comparer == Some(Comparer::Cockroach)
-            && matches!(merger, b"" | b"nullptr" | b"cockroach_merge_operator");
+        let mvcc =
+            head.comparer == Some(Comparer::Cockroach) && matches!(merger, b"" | b"nullptr" | b"cockroach_merge_operator");
         Self {
             head,
             entries: Entries::new(&[], true),
@@ -276,13 +275,7 @@ impl<'a> Walk<'a> {
         )))
     }
 
-    fn entry(
-        &mut self,
-        reader: &mut BlockReader<'_>,
-        table: &Table,
-        handle: Handle,
-        place: Place<'_>,
-    ) -> Result<(), Stop> {
+    fn entry(&mut self, reader: &mut BlockReader<'_>, table: &Table, handle: Handle, place: Place<'_>) -> Result<(), Stop> {
         if self.entries.sums().entries == 1 {
             self.report.first_key = self.entries.user_key().to_vec();
         }

@@ -3,13 +3,13 @@
 
 mod support;
 
+use spanvault_core::Code;
 use spanvault_core::engine_key::Timestamp;
 use spanvault_core::fault::Result;
 use spanvault_core::merge::{LayerMerge, MergeOptions, MergeStep};
 use spanvault_core::selection::Mode;
 use spanvault_core::verify::describe_sst;
-use spanvault_core::Code;
-use support::{build, key, merge_file, Entry, Span, Table};
+use support::{Entry, Span, Table, build, key, merge_file};
 
 fn entries() -> Vec<Entry> {
     let mut out = Vec::new();
@@ -47,9 +47,10 @@ fn read(bytes: &[u8]) -> Result<Vec<Entry>> {
         match merge.next(&mut room, &mut offsets)? {
             MergeStep::Batch { count, .. } => {
                 let at = |n: usize| offsets[n] as usize;
-                out.extend((0..count).map(|i| {
-                    (room[at(2 * i)..at(2 * i + 1)].to_vec(), room[at(2 * i + 1)..at(2 * i + 2)].to_vec())
-                }));
+                out.extend(
+                    (0..count)
+                        .map(|i| (room[at(2 * i)..at(2 * i + 1)].to_vec(), room[at(2 * i + 1)..at(2 * i + 2)].to_vec())),
+                );
             }
             MergeStep::Need(needs) => {
                 for need in needs {

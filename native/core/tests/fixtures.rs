@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use spanvault_core::Code;
 use spanvault_core::cursor::MergeFile;
 use spanvault_core::merge::{LayerMerge, MergeOptions, MergeStep};
 use spanvault_core::selection::Mode;
-use spanvault_core::verify::{describe_sst, SstReport};
-use spanvault_core::Code;
+use spanvault_core::verify::{SstReport, describe_sst};
 
 fn fixtures(folder: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures").join(folder);
@@ -91,7 +91,10 @@ fn every_backup_sst_reads_with_its_counts() {
         verified += report.values_verified;
         unverifiable += report.values_unverifiable;
     }
-    println!("{read} of {} files, {points} points, {verified} values verified, {unverifiable} without checksum", files.len());
+    println!(
+        "{read} of {} files, {points} points, {verified} values verified, {unverifiable} without checksum",
+        files.len()
+    );
     assert!(read > 100 && points > 5000 && verified > 1000, "{read} files, {points} points, {verified} verified");
 }
 

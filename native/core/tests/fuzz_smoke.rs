@@ -15,7 +15,7 @@ use spanvault_core::engine_key::Timestamp;
 use spanvault_core::flaw::BlockKind;
 use spanvault_core::reader::{Table as Opened, TableHead, Want};
 use spanvault_core::source::{BlockReader, WholeFile};
-use support::{build, key, Entry, Noise, Span, Table};
+use support::{Entry, Noise, Span, Table, build, key};
 
 const SEED: u64 = 0x5eed;
 /// Time for all targets together.

@@ -11,7 +11,7 @@ use spanvault_core::engine_key::Timestamp;
 use spanvault_core::merge::{LayerMerge, MergeOptions};
 use spanvault_core::selection::Mode;
 use spanvault_core::value;
-use support::{build, drain, key, Entry, Noise, Span, Table};
+use support::{Entry, Noise, Span, Table, build, drain, key};
 
 const PREFIX: &[u8] = b"\xbd\x89";
 
@@ -121,9 +121,8 @@ type Versions<'a> = BTreeMap<Timestamp, (u32, &'a [u8])>;
 
 /// What the merge must emit, by the definitions of crdb-format.md 7.6.
 fn model(parts: &[Part], options: &MergeOptions) -> Vec<Entry> {
-    let inside = |u: &[u8]| {
-        options.start_key.as_slice() <= u && (options.end_key.is_empty() || u < options.end_key.as_slice())
-    };
+    let inside =
+        |u: &[u8]| options.start_key.as_slice() <= u && (options.end_key.is_empty() || u < options.end_key.as_slice());
     let mut keys: BTreeMap<&[u8], Versions<'_>> = BTreeMap::new();
     for part in parts {
         for ((user, time), value) in part.points.iter().filter(|((u, _), _)| part.holds(u) && inside(u)) {
@@ -188,7 +187,8 @@ fn options() -> impl Strategy<Value = MergeOptions> {
         1 => Just(vec![PREFIX.to_vec(), b"\xf6\x6e\x8a".to_vec()]),
         1 => Just(vec![[PREFIX, &[0x88]].concat(), b"\xbf\x89".to_vec()]),
     ];
-    let times = (proptest::option::of(time()), proptest::option::weighted(0.3, time()), proptest::option::weighted(0.3, time()));
+    let times =
+        (proptest::option::of(time()), proptest::option::weighted(0.3, time()), proptest::option::weighted(0.3, time()));
     let checksums = prop_oneof![Just(Checksums::Keep), Just(Checksums::Clear), Just(Checksums::Compute)];
     (bound(), bound(), times, any::<bool>(), any::<bool>(), rewrites, checksums).prop_map(
         |(start_key, end_key, (as_of, after, rewrite), all, drop_tombstones, rewrites, checksums)| MergeOptions {
@@ -230,7 +230,8 @@ proptest! {
 /// 3000 files one behind the other are opened only when they are reached, and never many at a time.
 #[test]
 fn files_are_opened_in_key_order() {
-    let files: Vec<Vec<u8>> = (0..3000u32).map(|i| build(&Table::of(&[(key(&i.to_be_bytes(), 5, 0), vec![0, 0, 0, 0, 3])]))).collect();
+    let files: Vec<Vec<u8>> =
+        (0..3000u32).map(|i| build(&Table::of(&[(key(&i.to_be_bytes(), 5, 0), vec![0, 0, 0, 0, 3])]))).collect();
     let mut merge = LayerMerge::new(&MergeOptions::default()).expect("options");
     for (i, bytes) in files.iter().enumerate() {
         let (start_key, end_key) = ((i as u32).to_be_bytes().to_vec(), (i as u32 + 1).to_be_bytes().to_vec());

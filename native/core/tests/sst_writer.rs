@@ -46,7 +46,12 @@ fn plain() -> SstOptions {
 }
 
 /// Writes entries into files, in batches of `batch_entries` and parts of `part_bytes`; poisons what is behind `out_pos`.
-fn write_files(entries: &[Entry], options: SstOptions, batch_entries: usize, part_bytes: usize) -> Vec<(Vec<u8>, SstFileFacts)> {
+fn write_files(
+    entries: &[Entry],
+    options: SstOptions,
+    batch_entries: usize,
+    part_bytes: usize,
+) -> Vec<(Vec<u8>, SstFileFacts)> {
     let mut files = Vec::new();
     let mut writer = SstWriter::new(options).unwrap();
     let (mut file, mut part, mut at) = (Vec::new(), vec![0xaa; part_bytes], 0);
@@ -123,7 +128,8 @@ fn golden_entries() -> Vec<Entry> {
     for row in 0..40u8 {
         for family in [vec![0x88], vec![0x8a, 0x89]] {
             let user = [&[0xf2, 0x89, 0x88 + row][..], &family].concat();
-            let value = |n: u8| [&[9, 9, 9, row + 1, 0x0a][..], format!("value {row} of family {n} ").repeat(3).as_bytes()].concat();
+            let value =
+                |n: u8| [&[9, 9, 9, row + 1, 0x0a][..], format!("value {row} of family {n} ").repeat(3).as_bytes()].concat();
             entries.push((key(&user, 1_700_000_000_000_000_002, u32::from(row & 1)), value(2)));
             if row % 3 == 0 {
                 entries.push((key(&user, 1_700_000_000_000_000_001, 0), Vec::new()));
@@ -147,7 +153,13 @@ fn golden(name: &str, bytes: &[u8]) {
 #[test]
 fn files_are_the_pinned_ones() {
     let entries = golden_entries();
-    let small = |compression| SstOptions { compression, level: 3, block_bytes: 1024, clear_value_checksums: true, ..SstOptions::default() };
+    let small = |compression| SstOptions {
+        compression,
+        level: 3,
+        block_bytes: 1024,
+        clear_value_checksums: true,
+        ..SstOptions::default()
+    };
     golden("tiny.sst", &one_file(&[(key(b"\xf2\x89\x89\x88", 7, 0), b"\0\0\0\0\x03abc".to_vec())], plain()).0);
     golden("none.sst", &one_file(&entries, small(Compression::None)).0);
     golden("snappy.sst", &one_file(&entries, small(Compression::Snappy)).0);
@@ -163,7 +175,8 @@ fn the_structure_is_that_of_the_worked_example() {
     assert_eq!(file[data.len()], 0);
     let index = data.len() + 5;
     // One entry: the unchanged last key and the handle (0, data).
-    let entry = [b"\x00\x0b\x02kz\0\x01\0\0\0\0\0\0\0\x00".as_slice(), &[data.len() as u8], b"\0\0\0\0\x01\0\0\0\0"].concat();
+    let entry =
+        [b"\x00\x0b\x02kz\0\x01\0\0\0\0\0\0\0\x00".as_slice(), &[data.len() as u8], b"\0\0\0\0\x01\0\0\0\0"].concat();
     assert_eq!(&file[index..index + entry.len()], entry);
     let footer = &file[file.len() - 53..];
     assert_eq!((footer[0], &footer[41..]), (1, b"\x02\0\0\0\xf7\xcf\xf4\x85\xb7\x41\xe2\x88".as_slice()));
@@ -195,7 +208,8 @@ fn properties_and_facts_agree_with_what_a_reader_counts() {
 
 #[test]
 fn blocks_that_do_not_shrink_by_an_eighth_are_stored_raw() {
-    let noise: Vec<u8> = (0..4000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ (i.wrapping_mul(40_503) >> 7) as u8).collect();
+    let noise: Vec<u8> =
+        (0..4000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ (i.wrapping_mul(40_503) >> 7) as u8).collect();
     let mixed = |text: usize| vec![(b"k\0".to_vec(), [vec![b'x'; text], noise.clone()].concat())];
     for (text, stored) in [(100, vec!["none"]), (3000, vec!["snappy"])] {
         let options = SstOptions { clear_value_checksums: false, ..SstOptions::default() };
@@ -275,9 +289,7 @@ fn calls_out_of_order_and_senseless_options_are_refused() {
 
 #[test]
 fn an_entry_larger_than_block_and_part_is_written() {
-    let entries: Vec<Entry> = (0..6u8)
-        .map(|i| (key(&[i; 200], 5, 0), vec![i; if i == 3 { 700_000 } else { 10 }]))
-        .collect();
+    let entries: Vec<Entry> = (0..6u8).map(|i| (key(&[i; 200], 5, 0), vec![i; if i == 3 { 700_000 } else { 10 }])).collect();
     for compression in [Compression::None, Compression::Snappy, Compression::Zstd] {
         let options = SstOptions { compression, block_bytes: 256, ..plain() };
         let expected = one_file(&entries, options);
@@ -312,14 +324,16 @@ fn ssts(folder: &Path, out: &mut Vec<PathBuf>) {
 #[test]
 fn rows_and_bytes_are_counted_as_cockroachdb_does() {
     for name in ["v21.1-types", "v21.1-bank"] {
-        let (Some(backup), Some(truth)) = (fixture(&format!("cockroach-backups/{name}")), fixture(&format!("truth/{name}"))) else {
+        let (Some(backup), Some(truth)) = (fixture(&format!("cockroach-backups/{name}")), fixture(&format!("truth/{name}")))
+        else {
             return;
         };
         let show = fs::read_to_string(truth.join("show.csv")).unwrap();
         let column = |line: &str, n: usize| line.split(',').nth(n).unwrap().parse::<u64>().ok();
-        let expected = show.lines().skip(1).fold((0, 0), |(bytes, rows), line| {
-            (bytes + column(line, 6).unwrap_or(0), rows + column(line, 7).unwrap_or(0))
-        });
+        let expected = show
+            .lines()
+            .skip(1)
+            .fold((0, 0), |(bytes, rows), line| (bytes + column(line, 6).unwrap_or(0), rows + column(line, 7).unwrap_or(0)));
         let mut files = Vec::new();
         ssts(&backup, &mut files);
         assert!(!files.is_empty());
@@ -339,7 +353,13 @@ fn entries_strategy() -> impl Strategy<Value = Vec<Entry>> {
     let byte = prop_oneof![Just(0u8), Just(1), Just(0x88), Just(0x89), any::<u8>()];
     let user = prop_oneof![
         proptest::collection::vec(byte, 0..12),
-        (0u8..3, 0u8..4).prop_map(|(row, family)| vec![0xbd, 0x89, 0x88 + row, 0x88 + family, if family == 0 { 0x88 } else { 0x89 }]),
+        (0u8..3, 0u8..4).prop_map(|(row, family)| vec![
+            0xbd,
+            0x89,
+            0x88 + row,
+            0x88 + family,
+            if family == 0 { 0x88 } else { 0x89 }
+        ]),
     ];
     let value = prop_oneof![
         4 => proptest::collection::vec(any::<u8>(), 5..60),

@@ -135,7 +135,11 @@ impl Store {
                 }
                 // In the midst of a key only when something went, so that the next step has less to look at.
                 if sweep.step.visited >= sweep.limit && (current.is_some() && !same || same && sweep.step.versions > 0) {
-                    if same && tombstones.last().is_some_and(|tombstone| keys::split(tombstone).is_ok_and(|(key, _)| key == user)) {
+                    if same
+                        && tombstones
+                            .last()
+                            .is_some_and(|tombstone| keys::split(tombstone).is_ok_and(|(key, _)| key == user))
+                    {
                         tombstones.pop();
                     }
                     sweep.step.resume_key = Some(user.to_vec());

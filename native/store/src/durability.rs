@@ -104,7 +104,8 @@ impl Candidate {
     /// Writes the side file, replacing an older one in one step.
     fn write(self, directory: &Path) -> Result<Steady> {
         let next = directory.join("unsynced.next");
-        let mut side = OpenOptions::new().write(true).create(true).truncate(true).open(&next).doing("write the side file")?;
+        let mut side =
+            OpenOptions::new().write(true).create(true).truncate(true).open(&next).doing("write the side file")?;
         side.try_lock().map_err(std::io::Error::from).doing("lock the side file")?;
         let mut content = Vec::with_capacity(MAGIC.len() + BOOT_BYTES + META_BYTES);
         content.extend_from_slice(MAGIC);

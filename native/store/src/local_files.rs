@@ -3,7 +3,7 @@
 //! Each call does all that it takes in one go: from JavaScript, resolving, opening, measuring, reading and closing would each
 //! wait for a thread of Node's pool. Must not write, and must not know what files hold.
 
-use std::fs::{canonicalize, metadata, read_dir, File, Metadata};
+use std::fs::{File, Metadata, canonicalize, metadata, read_dir};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -66,11 +66,7 @@ pub struct Directory {
 fn resolve(root: &Path, path: &Path) -> Result<PathBuf, FileFault> {
     let root = canonicalize(root)?;
     let real = canonicalize(path)?;
-    if real.starts_with(&root) {
-        Ok(real)
-    } else {
-        Err(FileFault::Outside)
-    }
+    if real.starts_with(&root) { Ok(real) } else { Err(FileFault::Outside) }
 }
 
 /// Bytes of a file from `offset` on, counted from the end where it is negative; at most `length` of them.
@@ -152,7 +148,8 @@ mod tests {
         symlink(directory.path().join("secret"), root.join("out")).expect("out");
         symlink(root.join("f"), root.join("in")).expect("in");
         let read = |name: &str, offset, length| {
-            read_window(&root, &root.join(name), offset, length).map(|w| (String::from_utf8(w.bytes).expect("text"), w.total))
+            read_window(&root, &root.join(name), offset, length)
+                .map(|w| (String::from_utf8(w.bytes).expect("text"), w.total))
         };
         assert_eq!(read("f", 0, None), Ok(("0123456789".to_owned(), 10)));
         assert_eq!(read("in", 3, Some(4)), Ok(("3456".to_owned(), 10)));

@@ -146,7 +146,8 @@ impl Store {
     #[cold]
     fn key_too_long(&self, key: &[u8]) -> Fault {
         let (length, limit) = (key.len(), self.max_key_bytes);
-        let message = format!("key {} of {length} bytes exceeds the embedded store's limit of {limit} bytes", escape_key(key));
+        let message =
+            format!("key {} of {length} bytes exceeds the embedded store's limit of {limit} bytes", escape_key(key));
         Fault::new(Code::Limit, message).with("length", length).with("limit", limit)
     }
 }

@@ -212,7 +212,9 @@ impl<'t> Behind<'t> {
 /// The later of a position and an engine key.
 fn later<'a>(position: &'a Bound<Vec<u8>>, key: &'a [u8]) -> Bound<&'a [u8]> {
     match position {
-        Bound::Included(at) | Bound::Excluded(at) if engine_key::compare(at, key).is_ge() => position.as_ref().map(Vec::as_slice),
+        Bound::Included(at) | Bound::Excluded(at) if engine_key::compare(at, key).is_ge() => {
+            position.as_ref().map(Vec::as_slice)
+        }
         _ => Bound::Included(key),
     }
 }

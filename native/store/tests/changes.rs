@@ -30,7 +30,8 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
     let user = (0u8..40, prop_oneof![Just(&b""[..]), Just(&b"\0"[..]), Just(&b"x"[..])]);
     let value = prop_oneof![Just(vec![]), Just(vec![1; 10]), Just(vec![2; 3000])];
     let entry = (user, (1u64..30, 0u32..2), value);
-    let entry = entry.prop_map(|((byte, tail), (wall, logical), value)| ([&[byte], tail].concat(), at(wall, logical), value));
+    let entry =
+        entry.prop_map(|((byte, tail), (wall, logical), value)| ([&[byte], tail].concat(), at(wall, logical), value));
     proptest::collection::vec(entry, 1..25)
 }
 

@@ -41,7 +41,10 @@ fn reboot(directory: &Path) {
 fn a_closed_store_opens_with_its_content() {
     let opened = Opened::new();
     opened.store.ingest(&Packed::of(&rows(0..1000)).batch()).expect("ingests");
-    opened.store.commit(None, &[], &[MetaPut { key: "a/1", value: Some(b"x") }, MetaPut { key: "b", value: Some(b"y") }]).expect("commits");
+    opened
+        .store
+        .commit(None, &[], &[MetaPut { key: "a/1", value: Some(b"x") }, MetaPut { key: "b", value: Some(b"y") }])
+        .expect("commits");
     let opened = opened.reopen();
     assert_eq!(content(&opened), rows(0..1000));
     assert_eq!(opened.store.meta_list("a/").expect("lists"), [("a/1".to_owned(), b"x".to_vec())]);

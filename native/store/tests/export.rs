@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use spanvault_core::codec::Compression;
-use spanvault_core::engine_key::{user_key, Timestamp};
+use spanvault_core::engine_key::{Timestamp, user_key};
 use spanvault_core::row_boundary::RowBoundary;
 use spanvault_core::sst_writer::{Reason, SstOptions, SstWriter};
 use spanvault_store::{ExportReason, Scan, ScanMode, ScanOptions};
-use support::{at, drain, Entry, Opened, Packed};
+use support::{Entry, Opened, Packed, at, drain};
 
 fn entries(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Entry>> {
     // Rows of table 136, index 1: some of several families, some keys that are no rows, many versions.

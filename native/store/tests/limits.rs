@@ -49,7 +49,11 @@ fn keys_without_a_timestamp_are_refused_and_nothing_is_stored() {
 #[test]
 fn equal_timestamps_of_different_forms_are_one_version() {
     let opened = Opened::new();
-    for (form, value) in [(&b"\0\0\0\0\0\0\0\x05\x09"[..], b"1"), (b"\0\0\0\0\0\0\0\x05\0\0\0\0\x0d", b"2"), (b"\0\0\0\0\0\0\0\x05\0\0\0\0\x01\x0e", b"3")] {
+    for (form, value) in [
+        (&b"\0\0\0\0\0\0\0\x05\x09"[..], b"1"),
+        (b"\0\0\0\0\0\0\0\x05\0\0\0\0\x0d", b"2"),
+        (b"\0\0\0\0\0\0\0\x05\0\0\0\0\x01\x0e", b"3"),
+    ] {
         let bytes = [b"k\0", form, value].concat();
         let offsets = [0, bytes.len() as u32 - 1, bytes.len() as u32];
         opened.store.ingest(&Batch::new(&bytes, &offsets, 1).expect("a sound batch")).expect("ingests");

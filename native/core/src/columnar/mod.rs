@@ -10,4 +10,4 @@ mod prefix_bytes;
 mod side_blocks;
 
 pub use data_block::{DataBlock, KeySchema};
-pub use side_blocks::{walk_index, walk_pairs, walk_spans, SpanKey};
+pub use side_blocks::{SpanKey, walk_index, walk_pairs, walk_spans};

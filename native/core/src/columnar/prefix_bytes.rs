@@ -1,6 +1,6 @@
 //! Sorted slices that share prefixes (7.5): one for the block, one for each bundle of rows.
 
-use crate::columnar::column::{offsets, UintColumn};
+use crate::columnar::column::{UintColumn, offsets};
 use crate::flaw::Flaw;
 
 /// A prefix-bytes column.
@@ -26,10 +26,7 @@ impl PrefixBytesColumn {
             return Err(Flaw::damaged_by(format!("has a prefix column of bundle size 2^{shift}")));
         }
         let bundles = rows.div_ceil(1 << shift);
-        let count = rows
-            .checked_add(bundles)
-            .and_then(|n| n.checked_add(1))
-            .ok_or(Flaw::damaged("has too many rows"))?;
+        let count = rows.checked_add(bundles).and_then(|n| n.checked_add(1)).ok_or(Flaw::damaged("has too many rows"))?;
         let (offsets, data) = offsets(block, start + 1, end, count)?;
         Ok(Self { offsets, data, shift: u32::from(shift) })
     }

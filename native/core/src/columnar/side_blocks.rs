@@ -60,10 +60,8 @@ pub struct SpanKey<'a> {
 /// # Errors
 /// Damage, or what `visit` returns.
 pub fn walk_spans(block: &[u8], mut visit: impl FnMut(SpanKey<'_>) -> Result<(), Flaw>) -> Result<(), Flaw> {
-    let four: [u8; 4] = block
-        .get(..4)
-        .and_then(|b| b.try_into().ok())
-        .ok_or(Flaw::damaged("is too short for its number of boundaries"))?;
+    let four: [u8; 4] =
+        block.get(..4).and_then(|b| b.try_into().ok()).ok_or(Flaw::damaged("is too short for its number of boundaries"))?;
     let boundaries = u32::from_le_bytes(four) as usize;
     if boundaries > block.len() {
         return Err(Flaw::damaged_by(format!("claims {boundaries} boundaries in {} bytes", block.len())));
@@ -149,7 +147,8 @@ mod tests {
         for bit in 0..whole.len() * 8 {
             let mut block = whole.clone();
             block[bit / 8] ^= 1 << (bit % 8);
-            let _answers = (walk_spans(&block, |_| Ok(())), walk_index(&block, |_, _| Ok(())), walk_pairs(&block, |_, _| Ok(())));
+            let _answers =
+                (walk_spans(&block, |_| Ok(())), walk_index(&block, |_, _| Ok(())), walk_pairs(&block, |_, _| Ok(())));
         }
     }
 }
