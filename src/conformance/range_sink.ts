@@ -11,6 +11,7 @@ import {
   type Timestamp,
 } from '../keys/index.js';
 import type { Batch } from '../native/contract.js';
+import { holds } from './assertions.js';
 import type { ConformanceRunner } from './storage.js';
 import { registerSuite } from './suite.js';
 
@@ -49,10 +50,6 @@ export function rangeSinkConformance(
   runner: ConformanceRunner,
 ): void {
   registerSuite(`RangeSink: ${name}`, SINK_CHECKS, factory, runner);
-}
-
-function holds(condition: boolean, what: string): void {
-  if (!condition) throw new Error(what);
 }
 
 /** Opens a writer as a worker thread does: from the module's URL and a structured clone of its data. */

@@ -18,15 +18,6 @@ export interface StorageCheck {
   run(subject: StorageUnderTest): Promise<void>;
 }
 
-/*
- * Assertions of the storage checks: plain errors, so that any test runner can report them.
- */
-
-export function same(actual: unknown, expected: unknown, what: string): void {
-  const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (a !== b) throw new Error(`${what}: got ${a}, expected ${b}`);
-}
-
 export function sameBytes(actual: Uint8Array, expected: Uint8Array, what: string): void {
   if (Buffer.compare(actual, expected) !== 0)
     throw new Error(`${what}: ${actual.length} bytes differ from the ${expected.length} expected`);

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { names, type StorageCheck, same, sameBytes, text } from './storage_check.js';
+import { same } from './assertions.js';
+import { names, type StorageCheck, sameBytes, text } from './storage_check.js';
 
 /** Listings: order, prefixes, delimiters, paging. */
 export const LISTINGS: readonly StorageCheck[] = [

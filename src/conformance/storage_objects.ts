@@ -1,4 +1,5 @@
-import { fails, names, pattern, type StorageCheck, same, sameBytes, text } from './storage_check.js';
+import { same } from './assertions.js';
+import { fails, names, pattern, type StorageCheck, sameBytes, text } from './storage_check.js';
 
 /** Whole objects: content, ranges, names, absence. */
 export const OBJECTS: readonly StorageCheck[] = [

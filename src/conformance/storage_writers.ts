@@ -1,5 +1,6 @@
 import type { ObjectWriter } from '../storage/index.js';
-import { fails, names, pattern, type StorageCheck, same, sameBytes, text } from './storage_check.js';
+import { same } from './assertions.js';
+import { fails, names, pattern, type StorageCheck, sameBytes, text } from './storage_check.js';
 
 const MIB = 1024 * 1024;
 
