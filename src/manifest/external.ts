@@ -16,8 +16,8 @@ import {
   type Timestamp,
 } from '../keys/index.js';
 import type { ExternalStorage } from '../storage/index.js';
-import { decodeFile, encodeFile } from './codec.js';
 import { descriptorId, placeholderDescriptor } from './descriptor_bytes.js';
+import { decodeFile, encodeFile } from './file_codec.js';
 import { type DescriptorLists, type DescriptorRevision, EMPTY_FILE, type FileRecord, type Manifest } from './model.js';
 import { readSst, type SstEntry, writeSst } from './sst_entries.js';
 

@@ -1,20 +1,16 @@
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import type { ExternalStorage } from '../storage/index.js';
+import { fixDescriptor } from './descriptor_bytes.js';
+import { openEnvelope, readStored, sealEnvelope, writeEnveloped } from './envelope.js';
+import { readDescriptorList, readFileList, slimManifest, writeExternalLists } from './external.js';
+import { checkPartition, checkRead, checkWrite } from './invariants.js';
 import {
   decodeManifest,
   decodeManifestDescriptors,
   decodeManifestFiles,
   decodeManifestHead,
-  decodePartitionDescriptor,
-  decodePartitionHead,
   encodeManifest,
-  encodePartitionDescriptor,
-  type PartitionHead,
-} from './codec.js';
-import { fixDescriptor } from './descriptor_bytes.js';
-import { openEnvelope, readStored, sealEnvelope, writeEnveloped } from './envelope.js';
-import { readDescriptorList, readFileList, slimManifest, writeExternalLists } from './external.js';
-import { checkPartition, checkRead, checkWrite } from './invariants.js';
+} from './manifest_codec.js';
 import {
   type DescriptorLists,
   type FileRecord,
@@ -23,6 +19,12 @@ import {
   type PartitionDescriptor,
   versionAtLeast,
 } from './model.js';
+import {
+  decodePartitionDescriptor,
+  decodePartitionHead,
+  encodePartitionDescriptor,
+  type PartitionHead,
+} from './part_codec.js';
 
 /*
  * The metadata files of one layer (crdb-format.md 1.4), read from and written to an ExternalStorage opened at the layer's

@@ -4,10 +4,10 @@
  * invariants that hold before a write and after a read.
  * Must not know of storage schemes, directory names or localities' URIs: it reads and writes names in one ExternalStorage.
  */
-export * from './codec.js';
 export { descriptorId } from './descriptor_bytes.js';
 export { appearsEncrypted, CHECKSUM_SUFFIX, manifestChecksum, readIfThere } from './envelope.js';
 export { DESCRIPTOR_LIST, FILE_LIST } from './external.js';
+export { decodeFile, encodeFile } from './file_codec.js';
 export {
   hasManifest,
   MANIFEST_FILE,
@@ -22,8 +22,22 @@ export {
   writeManifest,
   writePartitionDescriptor,
 } from './files.js';
+export { decodeIndexMetadata, encodeIndexMetadata } from './index_codec.js';
 export { checkRead, checkWrite, type Invariant, MANIFEST_INVARIANTS } from './invariants.js';
+export {
+  decodeManifest,
+  decodeManifestDescriptors,
+  decodeManifestFiles,
+  decodeManifestHead,
+  encodeManifest,
+} from './manifest_codec.js';
 export * from './model.js';
+export {
+  decodePartitionDescriptor,
+  decodePartitionHead,
+  encodePartitionDescriptor,
+  type PartitionHead,
+} from './part_codec.js';
 export {
   decodeStatistics,
   encodeStatistics,

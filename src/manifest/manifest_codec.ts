@@ -1,6 +1,4 @@
-import protobuf from 'protobufjs/minimal.js';
-import { SpanvaultError } from '../fault/index.js';
-import { concatBytes } from '../keys/index.js';
+import { fromFile, toFile } from './file_codec.js';
 import * as pb from './generated/backup.js';
 import type {
   BuildInfo,
@@ -8,16 +6,13 @@ import type {
   DescriptorLists,
   DescriptorRevision,
   FileRecord,
-  IndexMetadata,
   Manifest,
   ManifestHead,
-  PartitionDescriptor,
 } from './model.js';
 import { type Converters, rebuild, rememberOrigin } from './origin.js';
+import { decode, list, MVCC_FILTERS, member, same, withoutFields } from './wire_message.js';
 import {
   fill,
-  fromBigInt,
-  fromBytes,
   fromCounts,
   fromScalar,
   fromSpan,
@@ -27,7 +22,6 @@ import {
   toCounts,
   toSpan,
   toTimestamp,
-  toUnsigned,
 } from './wire_values.js';
 
 /*
@@ -35,67 +29,7 @@ import {
  * come out as they went in; new objects come out as CockroachDB's own encoder writes them.
  */
 
-/** Decodes with every unknown field kept. `name` is the file, for messages. */
-function decode<M>(type: { decode(reader: protobuf.Reader): M }, bytes: Uint8Array, name: string): M {
-  const reader = protobuf.Reader.create(plainBytes(bytes));
-  reader.discardUnknown = false;
-  try {
-    return type.decode(reader);
-  } catch (cause) {
-    throw undecodable(reader, bytes, name, cause);
-  }
-}
-
-function undecodable(reader: protobuf.Reader, bytes: Uint8Array, name: string, cause: unknown): SpanvaultError {
-  return new SpanvaultError(
-    'SV_CORRUPT_MANIFEST',
-    `${name} does not decode: byte ${reader.pos} of ${bytes.length} is malformed or cut`,
-    { cause },
-  );
-}
-
-const MVCC_FILTERS = ['latest', 'all'] as const;
 const ELIDED_PREFIXES = ['none', 'tenant', 'tenantAndTable'] as const;
-
-function member<T>(values: readonly T[], index: number, what: string, name: string): T {
-  const value = values[index];
-  if (value === undefined)
-    throw new SpanvaultError('SV_UNSUPPORTED_FORMAT', `${name} has the unknown ${what} ${index}`);
-  return value;
-}
-
-function toFile(message: pb.File.$Properties): FileRecord {
-  const file: FileRecord = {
-    span: toSpan(message.span),
-    path: message.path ?? '',
-    sha512: toBytes(message.sha512),
-    entryCounts: toCounts(message.entryCounts),
-    startTime: toTimestamp(message.startTime),
-    endTime: toTimestamp(message.endTime),
-    localityKv: message.localityKv ?? '',
-    backingFileSize: toUnsigned(message.backingFileSize),
-    approximatePhysicalSize: toUnsigned(message.approximatePhysicalSize),
-    hasRangeKeys: message.hasRangeKeys ?? false,
-  };
-  return rememberOrigin(file, message);
-}
-
-const FILE_FIELDS: Converters<FileRecord> = {
-  span: fromSpan,
-  path: fromScalar,
-  sha512: fromBytes,
-  entryCounts: fromCounts,
-  startTime: fromTimestamp,
-  endTime: fromTimestamp,
-  localityKv: fromScalar,
-  backingFileSize: (value) => fromBigInt(value, true),
-  approximatePhysicalSize: (value) => fromBigInt(value, true),
-  hasRangeKeys: fromScalar,
-};
-
-function fromFile(file: FileRecord): pb.File {
-  return rebuild(file, new pb.File(), FILE_FIELDS);
-}
 
 function toRevision(message: pb.DescriptorRevision.$Properties): DescriptorRevision {
   return {
@@ -157,12 +91,6 @@ function fromVersion(version: ClusterVersion): pb.Version {
   return fill(new pb.Version(), { ...version });
 }
 
-function list<T>(convert: (value: T) => unknown): (values: readonly T[]) => unknown[] | undefined {
-  return (values) => (values.length === 0 ? undefined : values.map(convert));
-}
-
-const same = <T>(value: T): T => value;
-
 const MANIFEST_FIELDS: Converters<Manifest> = {
   startTime: fromTimestamp,
   endTime: fromTimestamp,
@@ -220,26 +148,6 @@ const MANIFEST_DESCRIPTORS = 5;
 const MANIFEST_CHANGES = 16;
 const MANIFEST_LISTS: ReadonlySet<number> = new Set([MANIFEST_FILES, MANIFEST_DESCRIPTORS, MANIFEST_CHANGES]);
 
-/** A message without some of its fields. */
-function withoutFields(bytes: Uint8Array, dropped: ReadonlySet<number>, name: string): Uint8Array {
-  const reader = protobuf.Reader.create(plainBytes(bytes));
-  const kept: Uint8Array[] = [];
-  let from = 0;
-  try {
-    while (reader.pos < reader.len) {
-      const start = reader.pos;
-      const tag = reader.uint32();
-      reader.skipType(tag & 7);
-      if (!dropped.has(tag >>> 3)) continue;
-      if (from < start) kept.push(bytes.subarray(from, start));
-      from = reader.pos;
-    }
-  } catch (cause) {
-    throw undecodable(reader, bytes, name, cause);
-  }
-  return concatBytes(...kept, bytes.subarray(from));
-}
-
 /** Decodes a manifest's files, the other lists skipped. @throws SpanvaultError SV_CORRUPT_MANIFEST */
 export function decodeManifestFiles(bytes: Uint8Array, name: string): readonly FileRecord[] {
   const kept = withoutFields(bytes, new Set([MANIFEST_DESCRIPTORS, MANIFEST_CHANGES]), name);
@@ -288,91 +196,4 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
   // CockroachDB's field `dir` is not nullable; readers overwrite it with where they read from.
   if (!Object.hasOwn(message, 'dir')) message.dir = new Uint8Array(0);
   return plainBytes(pb.BackupManifest.encode(message).finish());
-}
-
-/** Decodes one File message, as a value of filelist.sst. @throws SpanvaultError SV_CORRUPT_MANIFEST */
-export function decodeFile(bytes: Uint8Array, name: string): FileRecord {
-  return toFile(decode(pb.File, bytes, name));
-}
-
-/** The protobuf of one File. */
-export function encodeFile(file: FileRecord): Uint8Array {
-  return plainBytes(pb.File.encode(fromFile(file)).finish());
-}
-
-/** Decodes a BACKUP_PART file's protobuf. @throws SpanvaultError SV_CORRUPT_MANIFEST */
-export function decodePartitionDescriptor(bytes: Uint8Array, name: string): PartitionDescriptor {
-  const message = decode(pb.BackupPartitionDescriptor, bytes, name);
-  const { localityKv } = message;
-  return rememberOrigin({ localityKv, files: message.files.map(toFile), backupId: toBytes(message.backupId) }, message);
-}
-
-/** What a partition descriptor says besides its files; `backupId` is undefined when only a beginning of its bytes is known. */
-export interface PartitionHead {
-  readonly localityKv: string;
-  readonly backupId: Uint8Array | undefined;
-}
-
-const PART_LOCALITY = 1;
-const PART_BACKUP_ID = 3;
-
-/**
- * Reads a partition descriptor's own fields, its files skipped. Of the beginning of one (`whole` false) only what comes
- * before the files, as CockroachDB writes it: the locality.
- * @throws SpanvaultError SV_CORRUPT_MANIFEST
- */
-export function decodePartitionHead(bytes: Uint8Array, whole: boolean, name: string): PartitionHead {
-  const reader = protobuf.Reader.create(plainBytes(bytes));
-  let localityKv = '';
-  let backupId = new Uint8Array(0);
-  try {
-    while (reader.pos < reader.len) {
-      const tag = reader.uint32();
-      if (tag === ((PART_LOCALITY << 3) | LENGTH_DELIMITED)) localityKv = reader.string();
-      else if (tag === ((PART_BACKUP_ID << 3) | LENGTH_DELIMITED)) backupId = Uint8Array.from(reader.bytes());
-      else if (whole) reader.skipType(tag & 7);
-      else break;
-    }
-  } catch (cause) {
-    throw undecodable(reader, bytes, name, cause);
-  }
-  return { localityKv, backupId: whole ? backupId : undefined };
-}
-
-/** Wire type of texts, bytes and messages. */
-const LENGTH_DELIMITED = 2;
-
-/** The protobuf of a partition descriptor. */
-export function encodePartitionDescriptor(part: PartitionDescriptor): Uint8Array {
-  const fields: Converters<PartitionDescriptor> = { localityKv: fromScalar, files: list(fromFile), backupId: same };
-  return plainBytes(
-    pb.BackupPartitionDescriptor.encode(rebuild(part, new pb.BackupPartitionDescriptor(), fields)).finish(),
-  );
-}
-
-/** Decodes one entry of metadata/index/. @throws SpanvaultError SV_CORRUPT_MANIFEST */
-export function decodeIndexMetadata(bytes: Uint8Array, name: string): IndexMetadata {
-  const message = decode(pb.BackupIndexMetadata, bytes, name);
-  const index: IndexMetadata = {
-    startTime: toTimestamp(message.startTime),
-    endTime: toTimestamp(message.endTime),
-    path: message.path,
-    isCompacted: message.isCompacted,
-    mvccFilter: member(MVCC_FILTERS, message.mvccFilter, 'mvcc_filter', name),
-    revisionStartTime: toTimestamp(message.revisionStartTime),
-  };
-  return rememberOrigin(index, message);
-}
-
-/** The protobuf of an index entry. */
-export function encodeIndexMetadata(index: IndexMetadata): Uint8Array {
-  const fields: Converters<IndexMetadata> = {
-    startTime: fromTimestamp,
-    endTime: fromTimestamp,
-    path: fromScalar,
-    isCompacted: fromScalar,
-    mvccFilter: (value) => fromScalar(MVCC_FILTERS.indexOf(value)),
-    revisionStartTime: fromTimestamp,
-  };
-  return plainBytes(pb.BackupIndexMetadata.encode(rebuild(index, new pb.BackupIndexMetadata(), fields)).finish());
 }
