@@ -1,5 +1,5 @@
 import type { BackupScope } from '../cluster/contract.js';
-import { compareSpans, equalTimestamps, type Span, type Timestamp } from '../keys/index.js';
+import { compareSpans, compareTimestamps, equalTimestamps, type Span, type Timestamp } from '../keys/index.js';
 import {
   addCounts,
   type ClusterVersion,
@@ -65,6 +65,14 @@ function fileRecord(file: PlacedExport, { startTime, clusterVersion }: ManifestF
   return { ...record, backingFileSize: size, approximatePhysicalSize: size };
 }
 
+/**
+ * CockroachDB reads the changes one after another and stops at the first that is later than the time it restores to, so
+ * a list in any other order loses objects without a word.
+ */
+function inOrderOfTime(changes: readonly DescriptorRevision[]): DescriptorRevision[] {
+  return [...changes].sort((a, b) => compareTimestamps(a.time, b.time) || a.id - b.id);
+}
+
 /** The manifest of a finished layer: files sorted by span, totals summed, nothing that is not whole. */
 export function assembleManifest(facts: ManifestFacts, files: readonly PlacedExport[]): Manifest {
   const records = files.map((file) => fileRecord(file, facts)).sort((a, b) => compareSpans(a.span, b.span));
@@ -88,7 +96,7 @@ export function assembleManifest(facts: ManifestFacts, files: readonly PlacedExp
     mvccFilter: facts.allRevisions ? 'all' : 'latest',
     completeDbs: facts.scope.completeDatabases,
     introducedSpans: facts.introducedSpans,
-    descriptorChanges: facts.descriptorChanges,
+    descriptorChanges: inOrderOfTime(facts.descriptorChanges),
     revisionStartTime: facts.revisionStartTime,
     id: facts.id,
     partitionDescriptorFilenames: facts.partitionNames,

@@ -1,4 +1,4 @@
-import { type CatalogTargets, indexSpans, resolveTargets } from '../../catalog/index.js';
+import { type CatalogTargets, indexSpans, resolveTargets, SYSTEM_DATABASE_ID } from '../../catalog/index.js';
 import {
   compareTimestamps,
   intersectSpans,
@@ -47,7 +47,8 @@ export class EmbeddedSource implements RangeSource {
     return {
       spans: indexSpans(resolved.tables),
       descriptors: resolved.descriptors.map(({ raw }) => raw),
-      completeDatabases: resolved.completeDatabases.map(({ id }) => id),
+      // Of the system database a cluster backup holds some tables only, so CockroachDB does not call it complete.
+      completeDatabases: resolved.completeDatabases.map(({ id }) => id).filter((id) => id !== SYSTEM_DATABASE_ID),
       coverage: targets.kind === 'cluster' ? 'cluster' : 'requested',
     };
   }
