@@ -2,6 +2,7 @@ import { SpanvaultError, throwIfAborted } from '../fault/index.js';
 import {
   type DescriptorLists,
   type FileRecord,
+  firstReads,
   type Manifest,
   type ManifestHead,
   openManifest,
@@ -13,6 +14,7 @@ import {
   isUnlistable,
   openStorage,
   parseUri,
+  ReadAhead,
   resolveUri,
   type StorageConfig,
   type StorageSettings,
@@ -115,7 +117,16 @@ export async function openBackup(request: OpenRequest): Promise<OpenedBackup> {
         : await findBelow(full, subdir, elsewhere);
     const learned: Learned = new Map();
     const first = await openLayer(full, learned, request);
-    const rest = await inLanes(places, (place) => openLayer(place, learned, request));
+    // Places that were found lie in one location; those that were listed may lie in several.
+    const ahead = new ReadAhead(
+      places[0]?.root.storage ?? root.storage,
+      further.length > 0 ? [] : places.map(({ directory }) => directory.slice(1)),
+      firstReads(request.withFiles === true),
+      request.signal,
+    );
+    const rest = await inLanes(places, (place, index) =>
+      openLayer(place, learned, request, further.length > 0 ? undefined : (storage) => ahead.of(index, storage)),
+    );
     return { root: root.config, subdir, layers: [first, ...rest], notices };
   } finally {
     await Promise.all(opened.map(({ storage }) => storage.close()));
@@ -175,10 +186,11 @@ async function openLayer(
   { sources, root, directory }: Place,
   learned: Learned,
   { signal, withFiles = false }: Pick<OpenRequest, 'signal' | 'withFiles'>,
+  readAhead: (storage: ExternalStorage) => Promise<ExternalStorage> = async (storage) => storage,
 ): Promise<OpenedLayer> {
   throwIfAborted(signal);
   const defaultStore = directoryConfig(root.config, directory);
-  const storage = openStorage(defaultStore);
+  const storage = await readAhead(openStorage(defaultStore));
   try {
     const manifest = await openManifest(storage, signal);
     const { head } = manifest;

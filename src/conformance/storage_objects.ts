@@ -1,3 +1,4 @@
+import { isSpanvaultError } from '../fault/index.js';
 import { same } from './assertions.js';
 import { fails, names, pattern, type StorageCheck, sameBytes, text } from './storage_check.js';
 
@@ -33,6 +34,34 @@ export const OBJECTS: readonly StorageCheck[] = [
         same(part.totalBytes, bytes.length, `totalBytes of the read at ${offset}`);
       }
       await other.close();
+    },
+  },
+  {
+    name: 'reads several pieces in one go as it reads them one by one, where it can',
+    async run({ storage }) {
+      if (storage.readAll === undefined) return;
+      await storage.write('dir/object', pattern(1000, 7));
+      await storage.write('empty', new Uint8Array(0));
+      const pieces = [
+        { name: 'dir/object' },
+        { name: 'dir/none' },
+        { name: 'dir/object', offset: -10, length: 4 },
+        { name: 'dir/object/none', offset: 5 },
+        { name: 'none/none' },
+        { name: 'dir' },
+        { name: 'empty', offset: -10 },
+        { name: 'dir/object', offset: 990, length: 100 },
+      ];
+      const found = await storage.readAll(pieces);
+      same(found.length, pieces.length, 'results');
+      for (const [index, { name, ...window }] of pieces.entries()) {
+        const [one, all] = [await storage.read(name, window).catch((error: unknown) => error), found[index]];
+        if (isSpanvaultError(one)) {
+          const told = isSpanvaultError(all) ? [all.code, all.message] : all;
+          same(told, [one.code, one.message], `the failure of ${name}`);
+        } else same(all, one, `piece ${index}`);
+      }
+      same((await storage.readAll([])).length, 0, 'results of nothing');
     },
   },
   {

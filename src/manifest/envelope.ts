@@ -22,6 +22,12 @@ const MAX_INFLATED_BYTES = 1024 * 1024 * 1024;
 /** Stored bytes that are inflated at once: less work than handing them to another thread, at most a few milliseconds. */
 const INFLATE_AT_ONCE_BYTES = 4096;
 
+/**
+ * Memory that zlib fills at a time. Its own 16 KiB for each of hundreds of manifests of some hundred bytes keep the collector busy.
+ */
+const INFLATED_CHUNK_BYTES_LEAST = 512;
+const INFLATED_CHUNK_BYTES_MOST = 16 * 1024;
+
 const GZIP = Uint8Array.of(0x1f, 0x8b, 0x08);
 const ENCRYPTED = new Uint8Array(Buffer.from('encrypt'));
 
@@ -57,6 +63,7 @@ export async function openEnvelope(
   if (!hasPrefix(stored, GZIP)) return stored;
   const limits = {
     maxOutputLength: MAX_INFLATED_BYTES,
+    chunkSize: Math.min(INFLATED_CHUNK_BYTES_MOST, Math.max(INFLATED_CHUNK_BYTES_LEAST, 4 * stored.length)),
     // Lets a stream that ends early give what it has.
     ...(options.beginning === true ? { finishFlush: constants.Z_SYNC_FLUSH } : {}),
   };

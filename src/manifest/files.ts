@@ -1,8 +1,8 @@
 import { hasCode, SpanvaultError } from '../fault/index.js';
-import type { ExternalStorage } from '../storage/index.js';
+import type { ExternalStorage, ReadPiece } from '../storage/index.js';
 import { fixDescriptor } from './descriptor_bytes.js';
-import { openEnvelope, readStored, sealEnvelope, writeEnveloped } from './envelope.js';
-import { readDescriptorList, readFileList, slimManifest, writeExternalLists } from './external.js';
+import { CHECKSUM_SUFFIX, openEnvelope, readStored, sealEnvelope, writeEnveloped } from './envelope.js';
+import { FILE_LIST, readDescriptorList, readFileList, slimManifest, writeExternalLists } from './external.js';
 import { checkPartition, checkRead, checkWrite } from './invariants.js';
 import {
   decodeManifest,
@@ -25,6 +25,7 @@ import {
   encodePartitionDescriptor,
   type PartitionHead,
 } from './part_codec.js';
+import { LIST_TAIL_BYTES } from './sst_entries.js';
 
 /*
  * The metadata files of one layer (crdb-format.md 1.4), read from and written to an ExternalStorage opened at the layer's
@@ -51,6 +52,12 @@ export interface OpenedManifest {
   loadFiles(storage: ExternalStorage, signal?: AbortSignal): Promise<readonly FileRecord[]>;
   /** Its descriptors alone. @throws SpanvaultError as `load` */
   loadDescriptors(storage: ExternalStorage, signal?: AbortSignal): Promise<DescriptorLists>;
+}
+
+/** What opening the manifest of a layer of 23.1 and later reads, and, with `files`, reading its files after that. */
+export function firstReads(files: boolean): readonly ReadPiece[] {
+  const list = { name: FILE_LIST, offset: -LIST_TAIL_BYTES };
+  return [{ name: METADATA_FILE }, { name: METADATA_FILE + CHECKSUM_SUFFIX }, ...(files ? [list] : [])];
 }
 
 /** Inflated bytes of a manifest that are kept rather than inflated again. */

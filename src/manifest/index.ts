@@ -9,6 +9,7 @@ export { appearsEncrypted, CHECKSUM_SUFFIX, manifestChecksum, readIfThere } from
 export { DESCRIPTOR_LIST, FILE_LIST } from './external.js';
 export { decodeFile, encodeFile } from './file_codec.js';
 export {
+  firstReads,
   hasManifest,
   MANIFEST_FILE,
   MANIFEST_NAMES,

@@ -11,7 +11,7 @@ const BATCH_ENTRIES = 4096;
 const BATCH_BYTES = 1024 * 1024;
 const PART_BYTES = 1024 * 1024;
 /** Bytes of an SST that are read first: all of most lists, and of the others the end that opening them takes. */
-const TAIL_BYTES = 64 * 1024;
+export const LIST_TAIL_BYTES = 64 * 1024;
 /** Memory for entries by bytes of the file: lists compress to a third or less; what is too little is filled again. */
 const ENTRY_BYTES_PER_FILE_BYTE = 4;
 const MEMORY_BYTES_MIN = 4096;
@@ -84,7 +84,7 @@ function batchEnd(entries: readonly SstEntry[], from: number): number {
  */
 export async function* readSst(storage: ExternalStorage, name: string, signal?: AbortSignal): AsyncGenerator<SstEntry> {
   const own = signal === undefined ? {} : { signal };
-  const { bytes: tail, totalBytes: fileBytes } = await storage.read(name, { offset: -TAIL_BYTES, ...own });
+  const { bytes: tail, totalBytes: fileBytes } = await storage.read(name, { offset: -LIST_TAIL_BYTES, ...own });
   const tailOffset = fileBytes - tail.length;
   const nothing = new Uint8Array(0);
   const merge = native.newMerge({

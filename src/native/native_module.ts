@@ -41,7 +41,7 @@ const LOADER = new URL('../../native/binding/index.js', import.meta.url);
  * Number of the contract that the calls below keep, as in native/binding/src/lib.rs: an argument that a module of yesterday does
  * not know would be dropped silently.
  */
-const CONTRACT = 5;
+const CONTRACT = 6;
 
 async function load(): Promise<RawModule> {
   let loaded: Partial<RawModule>;
@@ -140,7 +140,11 @@ export const native: NativeModule = {
   memoryList: guarded(raw.memoryList),
   releaseFreeMemory: guarded(raw.releaseFreeMemory),
   fileRead: guarded(raw.fileRead),
-  directoryRead: guarded(raw.directoryRead),
+  fileReadPieces: guarded(raw.fileReadPieces),
+  fileWalk: guarded((options) => {
+    const walk = raw.fileWalk(options);
+    return { next: guarded((most) => walk.next(most)) };
+  }),
   fileWriteHere: guarded(raw.fileWriteHere),
   crc32c: guarded(raw.crc32c),
   crc32cCombine: guarded(raw.crc32cCombine),

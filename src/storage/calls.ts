@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { throwIfAborted } from '../fault/index.js';
+import { isSpanvaultError, type SpanvaultError, throwIfAborted } from '../fault/index.js';
 import type {
   CallOptions,
   ExternalStorage,
   ListedObject,
   ListOptions,
   ObjectWriter,
+  PieceResult,
   ReadOptions,
+  ReadPiece,
   ReadResult,
   WriteOptions,
 } from './contract.js';
@@ -26,12 +28,16 @@ export interface StorageCall {
   /** Bytes that it is likely to receive, where its caller says so; else 0. */
   readonly expectedBytes: number;
   readonly signal: AbortSignal | undefined;
+  /** Objects that it reads where it is several reads in one; else 1. */
+  readonly objects: number;
 }
 
 /** What came back, and how many bytes of object content with it. */
 export interface CallResult<T> {
   readonly value: T;
   readonly receivedBytes: number;
+  /** Objects of a call of several that could not be read. */
+  readonly failures?: number;
 }
 
 /**
@@ -54,12 +60,15 @@ export function withLayers(storage: ExternalStorage, layers: readonly CallLayer[
 class LayeredStorage implements ExternalStorage {
   readonly display: string;
   readonly partBytesMost?: number;
+  readonly readAll?: NonNullable<ExternalStorage['readAll']>;
   readonly #inner: ExternalStorage;
   readonly #layers: readonly CallLayer[];
 
   constructor(inner: ExternalStorage, layers: readonly CallLayer[]) {
     this.display = inner.display;
     if (inner.partBytesMost !== undefined) this.partBytesMost = inner.partBytesMost;
+    const several = inner.readAll?.bind(inner);
+    if (several !== undefined) this.readAll = (pieces, options) => this.#readAll(several, pieces, options);
     this.#inner = inner;
     this.#layers = layers;
   }
@@ -74,6 +83,29 @@ class LayeredStorage implements ExternalStorage {
         return { value, receivedBytes: value.bytes.length };
       },
       { expectedBytes: options.length ?? 0 },
+    );
+  }
+
+  /** Guarded as one call; what may pass is then read again by itself, as often as the policy allows. */
+  async #readAll(
+    several: NonNullable<ExternalStorage['readAll']>,
+    pieces: readonly ReadPiece[],
+    options: CallOptions = {},
+  ): Promise<readonly PieceResult[]> {
+    if (pieces.length === 0) return [];
+    const name = pieces.length === 1 ? pieces[0]!.name : `${pieces[0]!.name} and ${pieces.length - 1} more`;
+    const work = async (signal: AbortSignal | undefined): Promise<CallResult<readonly PieceResult[]>> => {
+      const value = await several(pieces, signalOf(signal));
+      const failures = value.filter(isSpanvaultError).length;
+      return { value, failures, receivedBytes: value.reduce((sum, one) => sum + bytesOf(one), 0) };
+    };
+    const results = await this.#call('read', name, options.signal, work, { objects: pieces.length });
+    return await Promise.all(
+      results.map((result, index) =>
+        isSpanvaultError(result) && result.retry === 'backoff'
+          ? this.read(pieces[index]!.name, { ...pieces[index]!, ...options }).catch(asFault)
+          : result,
+      ),
     );
   }
 
@@ -142,9 +174,9 @@ class LayeredStorage implements ExternalStorage {
     name: string,
     signal: AbortSignal | undefined,
     work: (signal: AbortSignal | undefined) => Promise<CallResult<T>>,
-    bytes: { readonly sentBytes?: number; readonly expectedBytes?: number } = {},
+    told: Partial<Pick<StorageCall, 'sentBytes' | 'expectedBytes' | 'objects'>> = {},
   ): Promise<T> {
-    const call: StorageCall = { operation, name, sentBytes: 0, expectedBytes: 0, ...bytes, signal };
+    const call: StorageCall = { operation, name, sentBytes: 0, expectedBytes: 0, objects: 1, ...told, signal };
     const run = (index: number, own: AbortSignal | undefined): Promise<CallResult<T>> => {
       const layer = this.#layers[index];
       return layer === undefined ? work(own) : layer({ ...call, signal: own }, (inner) => run(index + 1, inner));
@@ -189,6 +221,16 @@ async function pageOf(
 
 function nothingBut<T>(value: T): CallResult<T> {
   return { value, receivedBytes: 0 };
+}
+
+function bytesOf(result: PieceResult): number {
+  return isSpanvaultError(result) ? 0 : result.bytes.length;
+}
+
+/** The error as a value; what is none of a storage is a defect and goes on. */
+function asFault(error: unknown): SpanvaultError {
+  if (isSpanvaultError(error)) return error;
+  throw error;
 }
 
 function signalOf(signal: AbortSignal | undefined): CallOptions {

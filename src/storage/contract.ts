@@ -1,3 +1,5 @@
+import type { SpanvaultError } from '../fault/index.js';
+
 /** One object as a listing returns it. */
 export interface ListedObject {
   /** Name relative to the storage's root. */
@@ -24,6 +26,14 @@ export interface ReadResult {
   /** Size of the whole object. */
   readonly totalBytes: number;
 }
+
+/** An object, or a window of one, among several that are read in one go. */
+export interface ReadPiece extends Pick<ReadOptions, 'offset' | 'length'> {
+  readonly name: string;
+}
+
+/** What one of several reads came to; a failure is a value here, so that it does not end the others. */
+export type PieceResult = ReadResult | SpanvaultError;
 
 export interface WriteOptions extends CallOptions {
   /** Fail with SV_STORAGE_EXISTS when the object exists, atomically where the store can. */
@@ -84,6 +94,11 @@ export interface ExternalStorage {
    */
   readonly partBytesMost?: number;
   read(name: string, options?: ReadOptions): Promise<ReadResult>;
+  /**
+   * Reads several small pieces in one go, each as `read` would and in the order given: for a store where that costs a fraction of as
+   * many reads. Absent elsewhere.
+   */
+  readAll?(pieces: readonly ReadPiece[], options?: CallOptions): Promise<readonly PieceResult[]>;
   /** Size in bytes. */
   size(name: string, options?: CallOptions): Promise<number>;
   /** Atomic: readers see the old object, or the whole new one. Durable when it resolves. */

@@ -20,6 +20,7 @@ export {
 export { checkName, compareNames } from './names.js';
 export { NodelocalStorage } from './nodelocal.js';
 export { type DriverContext, directoryConfig, openStorage, registerDriver, type StorageDriver } from './open.js';
+export { ReadAhead } from './read_ahead.js';
 export { isSecretParameter, redactUri } from './redact.js';
 export { DEFAULT_RETRY } from './retry.js';
 export { checkScheme } from './schemes.js';

@@ -40,7 +40,7 @@ export function limitLayer(limits: StorageLimits, clock: StorageClock): CallLaye
   };
   return async (call, send) => {
     const wait = Math.max(
-      charge(REQUESTS, 1, limits.requestsPerSecond),
+      charge(REQUESTS, call.objects, limits.requestsPerSecond),
       charge(BYTES, call.sentBytes, limits.bytesPerSecond),
     );
     if (wait > 0) await clock.sleep(wait, call.signal);

@@ -37,13 +37,14 @@ export function metricsLayer(metrics: StorageMetrics): CallLayer {
   return async (call, next) => {
     const into = metrics[call.operation];
     const begin = performance.now();
-    into.calls++;
+    into.calls += call.objects;
     try {
       const result = await next(call.signal);
+      into.failures += result.failures ?? 0;
       into.bytes += call.sentBytes + result.receivedBytes;
       return result;
     } catch (error) {
-      into.failures++;
+      into.failures += call.objects;
       throw error;
     } finally {
       into.seconds += (performance.now() - begin) / 1000;

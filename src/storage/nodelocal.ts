@@ -3,10 +3,14 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { hasCode, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { native } from '../native/index.js';
 import type {
+  CallOptions,
   ExternalStorage,
   ListedObject,
+  ListOptions,
   ObjectWriter,
+  PieceResult,
   ReadOptions,
+  ReadPiece,
   ReadResult,
   StorageSettings,
   WriteOptions,
@@ -55,6 +59,23 @@ export class NodelocalStorage implements ExternalStorage {
     return { bytes: read.bytes, totalBytes: read.total };
   }
 
+  async readAll(pieces: readonly ReadPiece[], options: CallOptions = {}): Promise<readonly PieceResult[]> {
+    throwIfAborted(options.signal);
+    const asked = pieces.map(({ name, offset = 0, length }) => {
+      checkRange(offset, length);
+      return { path: this.#path(name), offset, length: length ?? -1 };
+    });
+    const { bytes, lengths, totals, faults } = await native.fileReadPieces(this.#root.nodeDirectory, asked);
+    let [at, failed] = [0, 0];
+    return pieces.map(({ name }, index): PieceResult => {
+      const totalBytes = totals[index]!;
+      if (totalBytes < 0) return nativeFileFault(faults[failed++]!, `reading ${this.display}/${name}`);
+      const begin = at;
+      at += lengths[index]!;
+      return { bytes: bytes.subarray(begin, at), totalBytes };
+    });
+  }
+
   async size(name: string): Promise<number> {
     const what = `reading ${this.display}/${name}`;
     const path = await this.#existing(name, what, undefined);
@@ -75,17 +96,9 @@ export class NodelocalStorage implements ExternalStorage {
     return await createFile(this.#root, this.#path(name), `${this.display}/${name}`, options);
   }
 
-  async *list(
-    prefix: string,
-    options: { readonly delimiter?: string; readonly signal?: AbortSignal } = {},
-  ): AsyncIterable<ListedObject> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncIterable<ListedObject> {
     if (prefix !== '') checkName(prefix.replace(/\/$/, ''));
-    const { delimiter, signal } = options;
-    try {
-      yield* walk({ root: this.#root, base: this.#base, prefix, delimiter, signal });
-    } catch (error) {
-      throw fileFault(error, `listing ${this.display}/${prefix}`);
-    }
+    yield* walk(this.#root, this.#base, prefix, options, `${this.display}/${prefix}`);
   }
 
   async delete(name: string): Promise<void> {

@@ -9,7 +9,7 @@ import { errnoOf, fileFault, systemError } from './nodelocal_faults.js';
 import { type NodelocalRoot, syncDirectory } from './nodelocal_root.js';
 
 /** Unfinished files: in the object's own directory, so that a rename is atomic, and hidden from listings by this prefix. */
-const TEMPORARY = '.spanvault-unfinished-';
+export const TEMPORARY = '.spanvault-unfinished-';
 
 /** True for the last component of an unfinished file's path. */
 export function isUnfinished(name: string): boolean {

@@ -292,6 +292,40 @@ describe('usage', () => {
     expect(text).not.toContain('operation="delete"');
   });
 
+  it('of several reads in one go is that of as many reads, and what may pass is read again', async () => {
+    setStorageClock(jumpClock());
+    const inner = openStorage({ uri: `memory://several-${process.pid}`, settings: {} });
+    await inner.write('a', Buffer.alloc(10));
+    await inner.write('b', Buffer.alloc(20));
+    let asked = 0;
+    registerDriver('several', {
+      parameters: [],
+      open: () => ({
+        ...inner,
+        display: 'several://x',
+        read: (name, options) => inner.read(name, options),
+        readAll: async (pieces) => {
+          asked++;
+          return Promise.all(
+            pieces.map(async ({ name }) =>
+              name === 'b'
+                ? new SpanvaultError('SV_STORAGE_UNAVAILABLE', 'it failed', { retry: 'backoff' })
+                : await inner.read(name).catch((error: SpanvaultError) => error),
+            ),
+          );
+        },
+      }),
+    });
+    const [usage] = await measureStorage(async (ledger) => {
+      const storage = openStorage({ uri: 'several://x', settings: {} });
+      const results = await storage.readAll!(['a', 'b', 'none'].map((name) => ({ name })));
+      expect(results).toMatchObject([{ totalBytes: 10 }, { totalBytes: 20 }, { code: 'SV_STORAGE_NOT_FOUND' }]);
+      return ledger.usages().filter(({ bucket }) => bucket === 'several://x');
+    });
+    expect(asked).toBe(1);
+    expect(usage!.operations.read).toMatchObject({ calls: 4, failures: 2, bytes: 30 });
+  });
+
   it('of a nested measure is told apart', async () => {
     await measureStorage(async (outer) => {
       const inner = await measureStorage(async (ledger) => {

@@ -1,4 +1,4 @@
-//! Reads of local files, each as one task on a thread of Node's own pool, and writes by the calling thread.
+//! Reads of local files, one or many as one task on a thread of Node's own pool, and writes by the calling thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use napi::bindgen_prelude::{AsyncTask, Uint8Array};
 use napi::{Env, Task};
 use napi_derive::napi;
 use spanvault_core::fault::{Fault, Result as Checked};
-use spanvault_store::{Directory, FileFault, FileWindow, list_directory, read_window, write_here};
+use spanvault_store::{FileFault, FilePiece, FileWindow, read_pieces, read_window, write_here};
 
 use crate::faults::{Result, thrown};
 use crate::numbers::{small, whole};
@@ -26,7 +26,7 @@ pub struct NativeFileFault {
 }
 
 impl NativeFileFault {
-    fn of(fault: Option<FileFault>) -> Self {
+    pub(crate) fn of(fault: Option<FileFault>) -> Self {
         let none = NativeFileFault { kind: "panic", errno: None, at: None, total: None };
         match fault {
             None => none,
@@ -51,31 +51,40 @@ pub struct NativeFileWindow {
     pub total: Option<f64>,
 }
 
-/// What a directory holds, or why that is not known.
+/// Windows of many files; each list has one place per window.
 #[napi(object, object_from_js = false)]
-pub struct NativeDirectory {
-    /// Why it is not known.
-    pub fault: Option<NativeFileFault>,
-    /// Where it is, links resolved.
-    pub real: Option<String>,
-    /// Names of entries.
-    pub names: Option<Vec<String>>,
-    /// Size of each entry; -1 for a directory.
-    pub sizes: Option<Vec<f64>>,
-    /// When each file was last written, in milliseconds since 1970; 0 where sizes were not asked for.
-    pub modified: Option<Vec<f64>>,
+pub struct NativeFilePieces {
+    /// The bytes of all, one after the other.
+    pub bytes: Uint8Array,
+    /// Bytes of each window; 0 where there is none.
+    pub lengths: Vec<f64>,
+    /// Size of each file; -1 where there is no window.
+    pub totals: Vec<f64>,
+    /// Why there is none, in the order of the windows that are not there.
+    pub faults: Vec<NativeFileFault>,
+}
+
+/// A window of a file to read.
+#[napi(object)]
+pub struct NativeFilePiece {
+    /// Where the file is.
+    pub path: String,
+    /// First byte; counted from the end where it is negative.
+    pub offset: f64,
+    /// Most bytes; to the end where it is negative.
+    pub length: f64,
 }
 
 /// A read that waits for its thread.
 pub struct WindowRead {
     root: PathBuf,
-    path: PathBuf,
-    offset: i64,
-    length: Option<u64>,
+    piece: FilePiece,
 }
 
 /// No `catch_unwind` of an export stands around a task; what the work leaves behind when it panics is dropped with it.
-fn caught<T>(work: impl FnOnce() -> std::result::Result<T, FileFault>) -> std::result::Result<T, Option<FileFault>> {
+pub(crate) fn caught<T>(
+    work: impl FnOnce() -> std::result::Result<T, FileFault>,
+) -> std::result::Result<T, Option<FileFault>> {
     catch_unwind(AssertUnwindSafe(work)).map_or(Err(None), |result| result.map_err(Some))
 }
 
@@ -84,7 +93,7 @@ impl Task for WindowRead {
     type JsValue = NativeFileWindow;
 
     fn compute(&mut self) -> napi::Result<Self::Output> {
-        Ok(caught(|| read_window(&self.root, &self.path, self.offset, self.length)))
+        Ok(caught(|| read_window(&self.root, &self.piece.path, self.piece.offset, self.piece.length)))
     }
 
     fn resolve(&mut self, _env: Env, output: Self::Output) -> napi::Result<NativeFileWindow> {
@@ -97,62 +106,69 @@ impl Task for WindowRead {
     }
 }
 
-/// A listing that waits for its thread.
-pub struct DirectoryRead {
+/// Reads that wait for their thread.
+pub struct PiecesRead {
     root: PathBuf,
-    path: PathBuf,
-    sizes: bool,
+    pieces: Vec<FilePiece>,
 }
 
-impl Task for DirectoryRead {
-    type Output = std::result::Result<Directory, Option<FileFault>>;
-    type JsValue = NativeDirectory;
+impl Task for PiecesRead {
+    type Output = Vec<std::result::Result<FileWindow, Option<FileFault>>>;
+    type JsValue = NativeFilePieces;
 
     fn compute(&mut self) -> napi::Result<Self::Output> {
-        Ok(caught(|| list_directory(&self.root, &self.path, self.sizes)))
-    }
-
-    fn resolve(&mut self, _env: Env, output: Self::Output) -> napi::Result<NativeDirectory> {
-        Ok(match output {
-            Ok(Directory { real, entries }) => {
-                let sizes = entries.iter().map(|entry| entry.file_bytes.map_or(-1.0, |bytes| bytes as f64)).collect();
-                let modified = entries.iter().map(|entry| entry.modified_ms as f64).collect();
-                let names = entries.into_iter().map(|entry| entry.name).collect();
-                NativeDirectory {
-                    fault: None,
-                    real: Some(real),
-                    names: Some(names),
-                    sizes: Some(sizes),
-                    modified: Some(modified),
-                }
-            }
-            Err(fault) => {
-                let fault = Some(NativeFileFault::of(fault));
-                NativeDirectory { fault, real: None, names: None, sizes: None, modified: None }
-            }
+        let read = caught(|| Ok(read_pieces(&self.root, &self.pieces)));
+        Ok(match read {
+            Ok(windows) => windows.into_iter().map(|window| window.map_err(Some)).collect(),
+            Err(_) => self.pieces.iter().map(|_| Err(None)).collect(),
         })
     }
+
+    fn resolve(&mut self, _env: Env, output: Self::Output) -> napi::Result<NativeFilePieces> {
+        let mut bytes = Vec::with_capacity(output.iter().flatten().map(|window| window.bytes.len()).sum());
+        let (mut lengths, mut totals, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+        for window in output {
+            match window {
+                Ok(window) => {
+                    bytes.extend_from_slice(&window.bytes);
+                    lengths.push(window.bytes.len() as f64);
+                    totals.push(window.total as f64);
+                }
+                Err(fault) => {
+                    lengths.push(0.0);
+                    totals.push(-1.0);
+                    faults.push(NativeFileFault::of(fault));
+                }
+            }
+        }
+        Ok(NativeFilePieces { bytes: bytes.into(), lengths, totals, faults })
+    }
+}
+
+fn piece_of(path: String, offset: f64, length: f64) -> Checked<FilePiece> {
+    let distance = i64::try_from(whole(offset.abs(), "offset")?).map_err(|_| Fault::usage("an offset is too large"))?;
+    Ok(FilePiece {
+        path: path.into(),
+        offset: if offset < 0.0 { -distance } else { distance },
+        length: if length < 0.0 { None } else { Some(whole(length, "length")?) },
+    })
 }
 
 /// Reads a window of a file below `root`; a negative offset counts from the end, a negative length reads to it.
 #[napi(catch_unwind, ts_return_type = "Promise<NativeFileWindow>")]
 pub fn file_read(root: String, path: String, offset: f64, length: f64) -> Result<AsyncTask<WindowRead>> {
-    let begin = || -> Checked<WindowRead> {
-        let distance = i64::try_from(whole(offset.abs(), "offset")?).map_err(|_| Fault::usage("an offset is too large"))?;
-        Ok(WindowRead {
-            root: root.into(),
-            path: path.into(),
-            offset: if offset < 0.0 { -distance } else { distance },
-            length: if length < 0.0 { None } else { Some(whole(length, "length")?) },
-        })
-    };
-    begin().map(AsyncTask::new).map_err(thrown)
+    piece_of(path, offset, length).map(|piece| AsyncTask::new(WindowRead { root: root.into(), piece })).map_err(thrown)
 }
 
-/// Lists a directory below `root`; sizes of files are only looked up with `sizes`.
-#[napi(catch_unwind, ts_return_type = "Promise<NativeDirectory>")]
-pub fn directory_read(root: String, path: String, sizes: bool) -> AsyncTask<DirectoryRead> {
-    AsyncTask::new(DirectoryRead { root: root.into(), path: path.into(), sizes })
+/// Reads windows of many files below `root`, which should be small, in one go.
+#[napi(catch_unwind, ts_return_type = "Promise<NativeFilePieces>")]
+pub fn file_read_pieces(root: String, pieces: Vec<NativeFilePiece>) -> Result<AsyncTask<PiecesRead>> {
+    pieces
+        .into_iter()
+        .map(|piece| piece_of(piece.path, piece.offset, piece.length))
+        .collect::<Checked<_>>()
+        .map(|pieces| AsyncTask::new(PiecesRead { root: root.into(), pieces }))
+        .map_err(thrown)
 }
 
 /// Writes `bytes` from byte `position` of an open file and lets the disk begin with them; 0, or the system's error number.

@@ -1,11 +1,11 @@
-//! Files below a directory that no symbolic link leads out of: a window of one, or what a directory holds.
+//! Files below a directory that no symbolic link leads out of: a window of one, or of many.
 //!
 //! Each call does all that it takes in one go: from JavaScript, resolving, opening, measuring, reading and closing would each
 //! wait for a thread of Node's pool. Must not write, and must not know what files hold.
 
-use std::fs::{File, Metadata, canonicalize, metadata, read_dir};
+use std::fs::{File, canonicalize};
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Why a file or a directory was not read.
@@ -34,7 +34,7 @@ impl From<std::io::Error> for FileFault {
 }
 
 /// Bytes of a file and its size.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileWindow {
     /// The window, clipped to the file.
     pub bytes: Vec<u8>,
@@ -42,31 +42,26 @@ pub struct FileWindow {
     pub total: u64,
 }
 
-/// One thing in a directory.
-#[derive(Debug, PartialEq, Eq)]
-pub struct DirectoryEntry {
-    /// Its name.
-    pub name: String,
-    /// Size of a file, where it was asked for; `None` for a directory.
-    pub file_bytes: Option<u64>,
-    /// When a file was last written, in milliseconds since 1970, where sizes were asked for; else 0.
-    pub modified_ms: i64,
+/// A window of a file to read.
+#[derive(Debug, Clone)]
+pub struct FilePiece {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// First byte, counted from the end where it is negative.
+    pub offset: i64,
+    /// Most bytes; `None` to the end.
+    pub length: Option<u64>,
 }
 
-/// What a directory holds, in no order. Links count as what they lead to; what is neither file nor directory is left out.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Directory {
-    /// Where it is, links resolved: tells cycles of links.
-    pub real: String,
-    /// Its entries.
-    pub entries: Vec<DirectoryEntry>,
+/// What `root` leads to: the limit of what is below it.
+pub(crate) fn real_root(root: &Path) -> Result<PathBuf, FileFault> {
+    Ok(canonicalize(root)?)
 }
 
-/// `path` with its links resolved. `root` itself may be a link; what it leads to is the limit.
-fn resolve(root: &Path, path: &Path) -> Result<PathBuf, FileFault> {
-    let root = canonicalize(root)?;
+/// `path` with its links resolved, below a root that is.
+pub(crate) fn resolve_below(root: &Path, path: &Path) -> Result<PathBuf, FileFault> {
     let real = canonicalize(path)?;
-    if real.starts_with(&root) { Ok(real) } else { Err(FileFault::Outside) }
+    if real.starts_with(root) { Ok(real) } else { Err(FileFault::Outside) }
 }
 
 /// Bytes of a file from `offset` on, counted from the end where it is negative; at most `length` of them.
@@ -74,7 +69,45 @@ fn resolve(root: &Path, path: &Path) -> Result<PathBuf, FileFault> {
 /// # Errors
 /// [`FileFault`].
 pub fn read_window(root: &Path, path: &Path, offset: i64, length: Option<u64>) -> Result<FileWindow, FileFault> {
-    let mut file = File::open(resolve(root, path)?)?;
+    read_open(File::open(resolve_below(&real_root(root)?, path)?)?, offset, length)
+}
+
+/// Windows of many files, each what [`read_window`] would give. Directories are resolved once for neighbours in the list, which
+/// costs as much as opening and reading a small file.
+#[must_use]
+pub fn read_pieces(root: &Path, pieces: &[FilePiece]) -> Vec<Result<FileWindow, FileFault>> {
+    let root = match real_root(root) {
+        Ok(root) => root,
+        Err(fault) => return pieces.iter().map(|_| Err(fault)).collect(),
+    };
+    let mut read = Vec::with_capacity(pieces.len());
+    let mut known: Option<(&Path, Result<PathBuf, FileFault>)> = None;
+    for piece in pieces {
+        let parent = piece.path.parent().unwrap_or(&root);
+        let directory = match known.take().filter(|(path, _)| *path == parent) {
+            Some((_, directory)) => directory,
+            None => resolve_below(&root, parent),
+        };
+        read.push(directory.as_ref().map_err(|fault| *fault).and_then(|directory| read_below(&root, directory, piece)));
+        known = Some((parent, directory));
+    }
+    read
+}
+
+/// A piece of a file of a directory whose links are resolved.
+fn read_below(root: &Path, directory: &Path, piece: &FilePiece) -> Result<FileWindow, FileFault> {
+    let name = piece.path.file_name().ok_or(FileFault::NotAFile)?;
+    match File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(directory.join(name)) {
+        Ok(file) => read_open(file, piece.offset, piece.length),
+        // A link: where it leads is to be looked at.
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            read_window(root, &piece.path, piece.offset, piece.length)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn read_open(mut file: File, offset: i64, length: Option<u64>) -> Result<FileWindow, FileFault> {
     let info = file.metadata()?;
     if !info.is_file() {
         return Err(FileFault::NotAFile);
@@ -97,41 +130,6 @@ pub fn read_window(root: &Path, path: &Path, offset: i64, length: Option<u64>) -
     }
 }
 
-/// What a directory holds; the sizes of files only with `sizes`, else 0.
-///
-/// # Errors
-/// [`FileFault`]; `ENOTDIR` for a file.
-pub fn list_directory(root: &Path, path: &Path, sizes: bool) -> Result<Directory, FileFault> {
-    let real = resolve(root, path)?;
-    let mut entries = Vec::new();
-    for entry in read_dir(&real)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if kind.is_dir() {
-            entries.push(DirectoryEntry { name, file_bytes: None, modified_ms: 0 });
-        } else if kind.is_file() && !sizes {
-            entries.push(DirectoryEntry { name, file_bytes: Some(0), modified_ms: 0 });
-        } else if kind.is_file() || kind.is_symlink() {
-            let Some(info) = metadata_if_there(&entry.path())? else { continue };
-            if info.is_file() || info.is_dir() {
-                let modified_ms = info.mtime().saturating_mul(1000).saturating_add(info.mtime_nsec() / 1_000_000);
-                entries.push(DirectoryEntry { name, file_bytes: info.is_file().then_some(info.len()), modified_ms });
-            }
-        }
-    }
-    Ok(Directory { real: real.to_string_lossy().into_owned(), entries })
-}
-
-/// What a path leads to; `None` when it was removed meanwhile, or is a link that leads nowhere.
-fn metadata_if_there(path: &Path) -> Result<Option<Metadata>, FileFault> {
-    match metadata(path) {
-        Ok(info) => Ok(Some(info)),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ELOOP)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,10 +145,19 @@ mod tests {
         write(directory.path().join("secret"), b"secret").expect("secret");
         symlink(directory.path().join("secret"), root.join("out")).expect("out");
         symlink(root.join("f"), root.join("in")).expect("in");
+        create_dir(root.join("d")).expect("d");
+        symlink(directory.path(), root.join("d/up")).expect("up");
         let read = |name: &str, offset, length| {
-            read_window(&root, &root.join(name), offset, length)
-                .map(|w| (String::from_utf8(w.bytes).expect("text"), w.total))
+            let window = read_window(&root, &root.join(name), offset, length);
+            // Behind a piece of another directory, of the same one, and alone.
+            for before in [&["d/none"][..], &["none"], &[]] {
+                let piece = |name: &str| FilePiece { path: root.join(name), offset, length };
+                let pieces: Vec<_> = before.iter().copied().chain([name]).map(piece).collect();
+                assert_eq!(read_pieces(&root, &pieces).pop(), Some(window.clone()), "{name} after {before:?}");
+            }
+            window.map(|w| (String::from_utf8(w.bytes).expect("text"), w.total))
         };
+        assert_eq!(read("d/up/secret", 0, None), Err(FileFault::Outside));
         assert_eq!(read("f", 0, None), Ok(("0123456789".to_owned(), 10)));
         assert_eq!(read("in", 3, Some(4)), Ok(("3456".to_owned(), 10)));
         assert_eq!(read("f", -4, None), Ok(("6789".to_owned(), 10)));
@@ -159,35 +166,7 @@ mod tests {
         assert_eq!(read("out", 0, None), Err(FileFault::Outside));
         assert_eq!(read("none", 0, None), Err(FileFault::System(libc::ENOENT)));
         assert_eq!(read("f/g", 0, None), Err(FileFault::System(libc::ENOTDIR)));
-        assert_eq!(read(".", 0, None), Err(FileFault::NotAFile));
+        assert_eq!(read("d", 0, None), Err(FileFault::NotAFile));
         assert_eq!(read("f\0", 0, None), Err(FileFault::System(libc::EINVAL)));
-    }
-
-    #[test]
-    fn lists_what_links_lead_to() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let root = directory.path();
-        create_dir(root.join("d")).expect("d");
-        write(root.join("f"), b"0123456789").expect("f");
-        symlink(root.join("d"), root.join("to_d")).expect("to_d");
-        symlink(root.join("f"), root.join("to_f")).expect("to_f");
-        symlink(root.join("nowhere"), root.join("dangling")).expect("dangling");
-        let list = |sizes| {
-            let mut entries = list_directory(root, root, sizes).expect("a directory").entries;
-            entries.sort_by(|a, b| a.name.cmp(&b.name));
-            entries.into_iter().map(|entry| (entry.name, entry.file_bytes)).collect::<Vec<_>>()
-        };
-        let expected = |plain| {
-            vec![
-                ("d".to_owned(), None),
-                ("f".to_owned(), Some(plain)),
-                ("to_d".to_owned(), None),
-                ("to_f".to_owned(), Some(10)),
-            ]
-        };
-        assert_eq!(list(true), expected(10));
-        assert_eq!(list(false), expected(0));
-        assert_eq!(list_directory(root, &root.join("f"), true), Err(FileFault::System(libc::ENOTDIR)));
-        assert_eq!(list_directory(&root.join("d"), root, true), Err(FileFault::Outside));
     }
 }
