@@ -1,7 +1,7 @@
 import type { RangeSource, Targets } from '../cluster/contract.js';
 import { SpanvaultError } from '../fault/index.js';
 import type { Timestamp } from '../keys/index.js';
-import type { ClusterVersion } from '../manifest/index.js';
+import { type ClusterVersion, versionAtLeast } from '../manifest/index.js';
 import type { Compression, NativeSstOptions } from '../native/index.js';
 import type { StorageSettings } from '../storage/index.js';
 
@@ -91,12 +91,22 @@ function bounded(name: keyof typeof LIMITS, value: number): number {
   });
 }
 
-/** `23.1` or `21.2-4` (internal step). @throws SpanvaultError SV_USAGE */
+/**
+ * `23.1` or `21.2-4` (internal step). What is written has a form that no version before 20.2 finds or reads: a collection, with a
+ * packed manifest. @throws SpanvaultError SV_USAGE
+ */
 export function parseClusterVersion(text: string): ClusterVersion {
   const match = /^(\d{1,3})\.(\d{1,2})(?:-(\d{1,4}))?$/.exec(text);
   if (match === null)
     throw new SpanvaultError('SV_USAGE', `cluster version ${JSON.stringify(text)} is not of the form 23.1`);
-  return { major: Number(match[1]), minor: Number(match[2]), patch: 0, internal: Number(match[3] ?? 0) };
+  const version = { major: Number(match[1]), minor: Number(match[2]), patch: 0, internal: Number(match[3] ?? 0) };
+  if (!versionAtLeast(version, 20, 2)) {
+    throw new SpanvaultError(
+      'SV_USAGE',
+      `cluster version ${text} is older than 20.2, the first that restores backups of this form`,
+    );
+  }
+  return version;
 }
 
 /** Fills in defaults and checks every option. @throws SpanvaultError SV_USAGE naming the option, its value and its bounds */
@@ -115,6 +125,10 @@ export function resolveBackupOptions(options: BackupOptions): ResolvedBackupOpti
   ) {
     throw new SpanvaultError('SV_USAGE', `workers ${options.workers} is not a whole number from 0 to 256`);
   }
+  const clusterVersion = parseClusterVersion(options.clusterVersion ?? '23.1');
+  if (compression === 'zstd' && !versionAtLeast(clusterVersion, 21, 1)) {
+    throw new SpanvaultError('SV_USAGE', `cluster version ${options.clusterVersion} does not read zstd blocks, 21.1 does`);
+  }
   const targetFileBytes = bounded('targetFileBytes', options.targetFileBytes ?? 128 * MiB);
   return {
     sst: {
@@ -130,6 +144,6 @@ export function resolveBackupOptions(options: BackupOptions): ResolvedBackupOpti
     partsInFlight: bounded('partsInFlight', options.partsInFlight ?? 4),
     batchBytes: bounded('batchBytes', options.batchBytes ?? MiB),
     taskBytes: targetFileBytes,
-    clusterVersion: parseClusterVersion(options.clusterVersion ?? '23.1'),
+    clusterVersion,
   };
 }

@@ -66,6 +66,18 @@ describe('options of a backup', () => {
     }
   });
 
+  it('know what the version that is to restore it can read', () => {
+    expect(refusal({ clusterVersion: '20.2', compression: 'snappy' })).toBe('accepted');
+    expect(refusal({ clusterVersion: '20.1' })).toBe(
+      'SV_USAGE: cluster version 20.1 is older than 20.2, the first that restores backups of this form',
+    );
+    expect(refusal({ clusterVersion: '19.2-4' })).toContain('is older than 20.2');
+    expect(refusal({ clusterVersion: '20.2', compression: 'zstd' })).toBe(
+      'SV_USAGE: cluster version 20.2 does not read zstd blocks, 21.1 does',
+    );
+    expect(refusal({ clusterVersion: '21.1', compression: 'zstd' })).toBe('accepted');
+  });
+
   it('that are wrong, and a time in the future, are refused before the store is asked for anything', async () => {
     const asked: string[] = [];
     const store = new OwnStore().source();
