@@ -127,7 +127,10 @@ export function resolveBackupOptions(options: BackupOptions): ResolvedBackupOpti
   }
   const clusterVersion = parseClusterVersion(options.clusterVersion ?? '23.1');
   if (compression === 'zstd' && !versionAtLeast(clusterVersion, 21, 1)) {
-    throw new SpanvaultError('SV_USAGE', `cluster version ${options.clusterVersion} does not read zstd blocks, 21.1 does`);
+    throw new SpanvaultError(
+      'SV_USAGE',
+      `cluster version ${options.clusterVersion} does not read zstd blocks, 21.1 does`,
+    );
   }
   const targetFileBytes = bounded('targetFileBytes', options.targetFileBytes ?? 128 * MiB);
   return {
