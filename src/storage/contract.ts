@@ -19,6 +19,11 @@ export interface ReadOptions extends CallOptions {
   readonly offset?: number;
   /** Bytes to read; default to the end. Reading past the end returns what there is. */
   readonly length?: number;
+  /**
+   * Memory for the bytes: a driver that can puts them there and returns a part of it, where it is large enough. Its caller leaves it alone
+   * until the promise has settled.
+   */
+  readonly into?: Uint8Array;
 }
 
 export interface ReadResult {

@@ -51,11 +51,17 @@ export class GsStorage implements ExternalStorage {
   async read(name: string, options: ReadOptions = {}): Promise<ReadResult> {
     const path = this.#object(name);
     const what = `reading ${this.display}/${name}`;
-    const { signal } = options;
+    const { into, signal } = options;
     const { bytes, totalBytes, answer } = await readRange(
       {
         get: (headers, keep) =>
-          this.#request('objects.get', what, `${path}?alt=media`, { headers, keep, signal, expected: [416] }),
+          this.#request('objects.get', what, `${path}?alt=media`, {
+            headers,
+            keep,
+            signal,
+            expected: [416],
+            ...(into === undefined ? {} : { into }),
+          }),
         size: () => this.size(name, signal === undefined ? {} : { signal }),
       },
       what,

@@ -49,7 +49,8 @@ export class HttpStorage implements ExternalStorage {
     const what = `reading ${this.display}/${name}`;
     const { bytes, totalBytes } = await readRange(
       {
-        get: (headers, keep) => this.#request('GET', name, { headers, keep, signal: options.signal }),
+        get: (headers, keep) =>
+          this.#request('GET', name, { headers, keep, into: options.into, signal: options.signal }),
         size: () => this.size(name, options),
       },
       what,
@@ -106,11 +107,12 @@ export class HttpStorage implements ExternalStorage {
     name: string,
     call: { readonly headers?: Readonly<Record<string, string>> } & {
       readonly keep?: HttpCall['keep'];
+      readonly into?: Uint8Array | undefined;
       readonly signal?: AbortSignal | undefined;
     },
   ): Promise<HttpAnswer> {
     const what = `reading ${this.display}/${name}`;
-    const { keep, signal } = call;
+    const { keep, into, signal } = call;
     const first = new URL(`${this.#base}/${name.split('/').map(encodeURIComponent).join('/')}${this.#query}`);
     let url = first;
     try {
@@ -128,6 +130,7 @@ export class HttpStorage implements ExternalStorage {
             ...(authorization === undefined ? {} : { authorization }),
           },
           ...(keep === undefined ? {} : { keep }),
+          ...(into === undefined ? {} : { into }),
           ...(signal === undefined ? {} : { signal }),
         });
         const { status, headers } = answer;

@@ -1,5 +1,3 @@
-import type { Readable } from 'node:stream';
-import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { isSpanvaultError, SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { native } from '../native/index.js';
 import type {
@@ -14,8 +12,10 @@ import type {
   WriteOptions,
 } from './contract.js';
 import { crcText } from './crc32c.js';
+import type { HttpAnswer } from './http_exchange.js';
+import { readRange } from './http_range.js';
 import { type ListedPage, listPages, storeDelimiter } from './listed.js';
-import { checkName, clipRange } from './names.js';
+import { checkName } from './names.js';
 import { remoteFault } from './remote_faults.js';
 import { optionsOf, S3Bucket } from './s3_bucket.js';
 import { s3Connection } from './s3_client.js';
@@ -40,49 +40,30 @@ export class S3Storage implements ExternalStorage {
   }
 
   async read(name: string, options: ReadOptions = {}): Promise<ReadResult> {
-    const { offset = 0, length, signal } = options;
     checkName(name);
-    throwIfAborted(signal);
-    clipRange(0, offset, length);
     const what = `reading ${this.display}/${name}`;
-    // No range says "no bytes".
-    if (length === 0) return { bytes: new Uint8Array(0), totalBytes: await this.size(name, options) };
-    const range = rangeOf(offset, length);
-    try {
-      return await this.bucket.request('GetObject', what, signal, async ({ sdk, client }) => {
-        const command = new sdk.GetObjectCommand({
-          Bucket: this.bucket.name,
-          Key: this.under + name,
-          ...(range === undefined ? {} : { Range: range }),
-        });
-        if (range === undefined) {
-          // The checksum is asked for past the library, which would compute it in JavaScript.
-          command.middlewareStack.add(
-            (next) => (args) => {
-              (args.request as { headers: Record<string, string> }).headers['x-amz-checksum-mode'] = 'ENABLED';
-              return next(args);
-            },
-            { step: 'build' },
-          );
-        }
-        const answer = await client.send(command, optionsOf(signal));
-        const bytes = await collect(answer, what, signal);
-        if (range === undefined) checkWhole(answer, bytes, what);
-        const totalBytes = totalOf(answer, bytes.length);
-        const wanted = clipRange(totalBytes, offset, offset < 0 ? undefined : length).length;
-        if (bytes.length !== wanted)
-          throw remoteFault(
-            { kind: 'transient', reason: `${wanted} bytes were asked for and ${bytes.length} came` },
+    const { into, signal } = options;
+    const { bytes, totalBytes, answer } = await readRange(
+      {
+        get: (headers, keep) => {
+          // The store tells its checksum of whole objects, when it is asked.
+          const asked = headers.range === undefined ? { 'x-amz-checksum-mode': 'ENABLED' } : headers;
+          const key = this.under + name;
+          const place = into === undefined ? {} : { into };
+          return this.bucket.exchange(
+            'GetObject',
             what,
+            { method: 'GET', key, headers: asked, keep, signal, ...place },
+            416,
           );
-        return { bytes: offset < 0 && length !== undefined ? bytes.subarray(0, length) : bytes, totalBytes };
-      });
-    } catch (error) {
-      // No byte of the object lies in the range.
-      if (isSpanvaultError(error) && error.details.status === 416)
-        return { bytes: new Uint8Array(0), totalBytes: await this.size(name, options) };
-      throw error;
-    }
+        },
+        size: () => this.size(name, signal === undefined ? {} : { signal }),
+      },
+      what,
+      options,
+    );
+    if (answer?.status === 200 && bytes.length === totalBytes) checkWhole(answer, bytes, what);
+    return { bytes, totalBytes };
   }
 
   async size(name: string, options: CallOptions = {}): Promise<number> {
@@ -152,51 +133,11 @@ export class S3Storage implements ExternalStorage {
   async close(): Promise<void> {}
 }
 
-/** The Range header of a read; undefined for the whole object. */
-function rangeOf(offset: number, length: number | undefined): string | undefined {
-  if (offset < 0) return `bytes=${offset}`;
-  if (length !== undefined) return `bytes=${offset}-${offset + length - 1}`;
-  return offset === 0 ? undefined : `bytes=${offset}-`;
-}
-
-/** The body in one allocation of the length that the answer tells; anything else is a broken answer. */
-async function collect(
-  answer: GetObjectCommandOutput,
-  what: string,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const body = answer.Body as Readable | undefined;
-  const told = answer.ContentLength;
-  if (body === undefined || told === undefined)
-    throw remoteFault({ kind: 'transient', reason: 'the answer has no body or tells no length' }, what);
-  const stop = (): void => void body.destroy(new SpanvaultError('SV_ABORTED', 'the operation was aborted'));
-  signal?.addEventListener('abort', stop);
-  try {
-    const bytes = new Uint8Array(told);
-    let at = 0;
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      if (at + chunk.length > told)
-        throw remoteFault({ kind: 'transient', reason: `more than ${told} bytes came` }, what);
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    if (at < told) throw remoteFault({ kind: 'transient', reason: `${at} of ${told} bytes came` }, what);
-    return bytes;
-  } finally {
-    signal?.removeEventListener('abort', stop);
-  }
-}
-
-/** Size of the whole object: a range's answer tells it behind the slash. */
-function totalOf(answer: GetObjectCommandOutput, bodyBytes: number): number {
-  const total = /\/(\d{1,15})$/.exec(answer.ContentRange ?? '')?.[1];
-  return total === undefined ? bodyBytes : Number(total);
-}
-
 /** Compares a whole object with the CRC-32C that the store keeps of it; one of parts is marked by a dash and says nothing here. */
-function checkWhole({ ChecksumCRC32C }: GetObjectCommandOutput, bytes: Uint8Array, what: string): void {
-  if (ChecksumCRC32C === undefined || ChecksumCRC32C.includes('-')) return;
+function checkWhole({ headers }: HttpAnswer, bytes: Uint8Array, what: string): void {
+  const kept = headers['x-amz-checksum-crc32c'];
+  if (typeof kept !== 'string' || kept.includes('-')) return;
   const crc = crcText(native.crc32c(bytes, 0));
-  if (crc !== ChecksumCRC32C)
-    throw remoteFault({ kind: 'transient', reason: `CRC-32C ${crc} came and the store keeps ${ChecksumCRC32C}` }, what);
+  if (crc !== kept)
+    throw remoteFault({ kind: 'transient', reason: `CRC-32C ${crc} came and the store keeps ${kept}` }, what);
 }

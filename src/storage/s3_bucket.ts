@@ -1,10 +1,12 @@
 import { type SpanvaultError, throwIfAborted } from '../fault/index.js';
 import { native } from '../native/index.js';
 import { crcText } from './crc32c.js';
+import type { HttpAnswer } from './http_exchange.js';
 import { isOurs, unlessOurs } from './own_write.js';
 import { remoteFault } from './remote_faults.js';
 import type { S3Connection, S3Session } from './s3_client.js';
-import { s3Fault } from './s3_faults.js';
+import { type S3Call, s3Exchange } from './s3_exchange.js';
+import { s3AnswerFailure, s3Fault } from './s3_faults.js';
 import type { S3ObjectPolicy } from './s3_location.js';
 
 /** Metadata that tells whose write an object is. */
@@ -50,6 +52,21 @@ export class S3Bucket {
     }
   }
 
+  /** Makes one request that carries an object's bytes; an answer that is no success is thrown, but for `expected`. */
+  async exchange(kind: string, what: string, call: S3Call, expected?: number): Promise<HttpAnswer> {
+    return await this.request(kind, what, call.signal, async (session) => {
+      for (;;) {
+        const answer = await s3Exchange(session, this.name, call);
+        if ((answer.status >= 200 && answer.status <= 299) || answer.status === expected) return answer;
+        const region = answer.headers['x-amz-bucket-region'];
+        const moved = answer.status === 301 || answer.status === 400;
+        if (!moved || typeof region !== 'string' || !(await session.reroute(this.name, region)))
+          throw remoteFault(s3AnswerFailure(answer), what);
+        this.#count(kind);
+      }
+    });
+  }
+
   /** The fault of a call that is to be made again with new credentials; undefined when there are none. */
   async #renewed(session: S3Session, what: string): Promise<SpanvaultError | undefined> {
     try {
@@ -82,20 +99,13 @@ export class S3Bucket {
   /** Writes an object in one request. @throws SpanvaultError SV_STORAGE_EXISTS with ifAbsent */
   async put(key: string, bytes: Uint8Array, what: string, options: S3WriteOptions): Promise<void> {
     const { ifAbsent, signal, writeId } = options;
+    const headers = {
+      ...this.checksumHeaders(this.crcOf(bytes)),
+      ...this.#keptHeaders(writeId),
+      ...(ifAbsent === true ? { 'if-none-match': '*' } : {}),
+    };
     const write = async (): Promise<void> => {
-      await this.request('PutObject', what, signal, ({ sdk, client }) =>
-        client.send(
-          new sdk.PutObjectCommand({
-            Bucket: this.name,
-            Key: key,
-            Body: bytes,
-            ...this.checksumFields(this.crcOf(bytes)),
-            ...this.keptAs(writeId),
-            ...(ifAbsent === true ? { IfNoneMatch: '*' } : {}),
-          }),
-          optionsOf(signal),
-        ),
-      );
+      await this.exchange('PutObject', what, { method: 'PUT', key, headers, body: bytes, signal });
     };
     await unlessOurs({ bytes: bytes.length, writeId }, write, () => this.head(key, what, signal));
   }
@@ -105,9 +115,11 @@ export class S3Bucket {
     return this.policy.skipChecksum ? 0 : native.crc32c(bytes, 0);
   }
 
-  /** The checksum fields of a body with this CRC-32C. */
-  checksumFields(crc: number): { readonly ChecksumAlgorithm?: 'CRC32C'; readonly ChecksumCRC32C?: string } {
-    return this.policy.skipChecksum ? {} : { ChecksumAlgorithm: 'CRC32C', ChecksumCRC32C: crcText(crc) };
+  /** The checksum of a body with this CRC-32C, as headers. */
+  checksumHeaders(crc: number): Record<string, string> {
+    return this.policy.skipChecksum
+      ? {}
+      : { 'x-amz-sdk-checksum-algorithm': 'CRC32C', 'x-amz-checksum-crc32c': crcText(crc) };
   }
 
   /** How a new object is kept: storage class, encryption, whose it is. */
@@ -118,6 +130,18 @@ export class S3Bucket {
       ...(storageClass === undefined ? {} : { StorageClass: storageClass as 'STANDARD' }),
       ...(encryption === undefined ? {} : { ServerSideEncryption: encryption.mode }),
       ...(encryption?.kmsKeyId === undefined ? {} : { SSEKMSKeyId: encryption.kmsKeyId }),
+    };
+  }
+
+  #keptHeaders(writeId: string | undefined): Record<string, string> {
+    const { storageClass, encryption } = this.policy;
+    return {
+      ...(writeId === undefined ? {} : { [`x-amz-meta-${WRITE_ID}`]: writeId }),
+      ...(storageClass === undefined ? {} : { 'x-amz-storage-class': storageClass }),
+      ...(encryption === undefined ? {} : { 'x-amz-server-side-encryption': encryption.mode }),
+      ...(encryption?.kmsKeyId === undefined
+        ? {}
+        : { 'x-amz-server-side-encryption-aws-kms-key-id': encryption.kmsKeyId }),
     };
   }
 }

@@ -5,6 +5,7 @@ import type { RuntimeConfigAwsCredentialIdentityProvider } from '@aws-sdk/types'
 import { loadPackage } from './packages.js';
 import { s3Fault } from './s3_faults.js';
 import type { S3Access } from './s3_location.js';
+import { type S3Route, s3Route } from './s3_route.js';
 
 type S3Module = typeof import('@aws-sdk/client-s3');
 type Credentials = NonNullable<NonNullable<ConstructorParameters<typeof S3Client>[0]>['credentials']>;
@@ -17,13 +18,55 @@ const CONNECT_MS = 10_000;
 const IDLE_MS = 60_000;
 /** What stores with an address of their own are signed for when the URI names no region; they take any. */
 const DEFAULT_REGION = 'us-east-1';
-/** Requests whose body is an object's bytes. */
-const BODIES: ReadonlySet<string> = new Set(['PutObjectCommand', 'UploadPartCommand']);
 
 /** A client and the module that its commands come from. */
-export interface S3Session {
+export class S3Session {
   readonly sdk: S3Module;
   readonly client: S3Client;
+  /** What tells the credentials that it began with from others. */
+  readonly credentialsKey: string;
+  /** Bodies of objects are not hashed for the signature. */
+  readonly unsignedBodies: boolean;
+  /** TLS takes any certificate. */
+  readonly anyCertificate: boolean;
+  readonly #clientIn: ((region: string) => S3Client) | undefined;
+  readonly #routes = new Map<string, Promise<S3Route>>();
+
+  /** @param clientIn makes the client of another region; undefined where all buckets are in one place */
+  constructor(
+    sdk: S3Module,
+    client: S3Client,
+    credentialsKey: string,
+    access: Pick<S3Access, 'unsignedBodies' | 'skipTlsVerify'>,
+    clientIn: ((region: string) => S3Client) | undefined,
+  ) {
+    this.sdk = sdk;
+    this.client = client;
+    this.credentialsKey = credentialsKey;
+    this.unsignedBodies = access.unsignedBodies;
+    this.anyCertificate = access.skipTlsVerify;
+    this.#clientIn = clientIn;
+  }
+
+  /** The way to a bucket's objects. */
+  route(bucket: string): Promise<S3Route> {
+    return this.#routes.get(bucket) ?? this.#newRoute(bucket, this.client);
+  }
+
+  /** Goes to another region for a bucket from now on; false where there is none, or the store's word leads nowhere new. */
+  async reroute(bucket: string, region: string): Promise<boolean> {
+    if (this.#clientIn === undefined || (await this.route(bucket)).region === region) return false;
+    await this.#newRoute(bucket, this.#clientIn(region));
+    return true;
+  }
+
+  #newRoute(bucket: string, client: S3Client): Promise<S3Route> {
+    const route = s3Route(this.sdk, client, bucket);
+    this.#routes.set(bucket, route);
+    // The next call tries anew; whoever waits for this one is told.
+    route.catch(() => this.#routes.delete(bucket));
+    return route;
+  }
 }
 
 /** The sessions of one store in this thread. */
@@ -37,9 +80,16 @@ export class S3Connection {
   }
 
   /** The session, made and its library loaded by the first call. */
-  session(): Promise<S3Session> {
+  async session(): Promise<S3Session> {
     this.#session ??= openSession(this.#access);
-    return this.#session;
+    const opening = this.#session;
+    try {
+      return await opening;
+    } catch (error) {
+      // Whoever gives credentials may answer the next call.
+      if (this.#session === opening) this.#session = undefined;
+      throw error;
+    }
   }
 
   /**
@@ -59,8 +109,7 @@ export class S3Connection {
 
   async #replace(stale: S3Session): Promise<boolean> {
     const fresh = await openSession(this.#access);
-    const [was, now] = [await keyOf(stale).catch(() => undefined), await keyOf(fresh)];
-    if (was === now) return false;
+    if (fresh.credentialsKey === stale.credentialsKey) return false;
     this.#session = Promise.resolve(fresh);
     return true;
   }
@@ -69,12 +118,6 @@ export class S3Connection {
   get #renewable(): boolean {
     return this.#access.keys === undefined || this.#access.roles.length > 0;
   }
-}
-
-/** What tells one set of credentials from the next. */
-async function keyOf({ client }: S3Session): Promise<string> {
-  const { accessKeyId, sessionToken } = await client.config.credentials();
-  return JSON.stringify([accessKeyId, sessionToken]);
 }
 
 const connections = new Map<string, S3Connection>();
@@ -103,34 +146,24 @@ async function openSession(access: S3Access): Promise<S3Session> {
     socketTimeout: IDLE_MS,
   });
   const credentials = await credentialsOf(access);
-  const region = access.region ?? (access.endpoint === undefined ? undefined : DEFAULT_REGION);
-  const client = new sdk.S3Client({
-    requestHandler,
-    // Retries are decided above, once for all stores.
-    maxAttempts: 1,
-    // Our own CRC-32C, computed in native, goes with every body; the library's is plain JavaScript.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    forcePathStyle: access.pathStyle,
-    ...(access.endpoint === undefined ? { followRegionRedirects: true } : { endpoint: access.endpoint }),
-    ...(region === undefined ? { region: environmentRegion } : { region }),
-    credentials,
-  });
-  if (access.unsignedBodies) signWithoutBody(client);
-  return { sdk, client };
-}
-
-/** Leaves what carries an object's bytes out of the signature: the client would hash it, over HTTPS too. */
-function signWithoutBody(client: S3Client): void {
-  client.middlewareStack.add(
-    (next, { commandName }) =>
-      (args) => {
-        if (BODIES.has(commandName ?? ''))
-          (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
-        return next(args);
-      },
-    { step: 'build', name: 'signWithoutBody' },
-  );
+  const clientIn = (region: string | (() => Promise<string>)): S3Client =>
+    new sdk.S3Client({
+      requestHandler,
+      // Retries are decided above, once for all stores.
+      maxAttempts: 1,
+      // Bodies of objects go past this client with a CRC-32C of our own; what it sends needs none.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      forcePathStyle: access.pathStyle,
+      ...(access.endpoint === undefined ? { followRegionRedirects: true } : { endpoint: access.endpoint }),
+      region,
+      credentials,
+    });
+  const region = access.region ?? (access.endpoint === undefined ? environmentRegion : DEFAULT_REGION);
+  const client = clientIn(region);
+  const { accessKeyId, sessionToken } = await client.config.credentials();
+  const key = JSON.stringify([accessKeyId, sessionToken]);
+  return new S3Session(sdk, client, key, access, access.endpoint === undefined ? clientIn : undefined);
 }
 
 /** The region of the environment, or one from which the client follows to the bucket's own. */

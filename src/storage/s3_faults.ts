@@ -1,4 +1,5 @@
 import type { SpanvaultError } from '../fault/index.js';
+import type { HttpAnswer } from './http_exchange.js';
 import { type FailureKind, kindOfStatus, type RemoteFailure, retryAfter, thrownFault } from './remote_faults.js';
 
 /** What S3's error codes mean, where their HTTP status does not say it. */
@@ -42,21 +43,30 @@ interface SdkError extends Error {
   readonly $response?: { readonly statusCode?: number; readonly headers?: Readonly<Record<string, string>> };
 }
 
-/** What a failed request means; undefined when it got no answer. */
+/** What a failed request of the client library means; undefined when it got no answer. */
 export function s3Failure(error: unknown): RemoteFailure | undefined {
   if (!(error instanceof Error)) return undefined;
   const { name, $metadata, $response }: SdkError = error;
   const status = $metadata?.httpStatusCode ?? $response?.statusCode;
+  if (status === undefined && !Object.hasOwn(KINDS, name)) return undefined;
+  return failureOf(name, status, $response?.headers?.['retry-after']);
+}
+
+/** What an answer that is no success means. Of its body only the code is looked at. */
+export function s3AnswerFailure({ status, headers, body }: HttpAnswer): RemoteFailure {
+  const code = /<Code>([A-Za-z0-9.]{1,60})<\/Code>/.exec(Buffer.from(body).toString('latin1'))?.[1];
+  return failureOf(code ?? '', status, headers['retry-after']);
+}
+
+function failureOf(name: string, status: number | undefined, wait: string | undefined): RemoteFailure {
   const known = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
-  if (known === undefined && status === undefined) return undefined;
-  const kind = known ?? kindOf(status!);
-  const wait = retryAfter($response?.headers?.['retry-after']);
+  const seconds = retryAfter(wait);
   return {
-    kind,
-    reason: status === undefined ? name : `${status} ${name}`,
+    kind: known ?? kindOf(status ?? 0),
+    reason: [status, name].filter((part) => part !== undefined && part !== '').join(' '),
     ...(status === undefined ? {} : { status }),
     ...(EXPIRED.has(name) ? { expired: true } : {}),
-    ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
+    ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }),
   };
 }
 

@@ -124,20 +124,15 @@ export class S3Writer implements ObjectWriter {
 
   async #send({ part, bytes }: Unsent, signal: AbortSignal | undefined): Promise<void> {
     const upload = await this.#begun(signal);
-    const answer = await this.#bucket.request('UploadPart', this.#what, signal, ({ sdk, client }) =>
-      client.send(
-        new sdk.UploadPartCommand({
-          Bucket: this.#bucket.name,
-          Key: this.#key,
-          UploadId: upload,
-          PartNumber: part.number,
-          Body: bytes,
-          ...this.#bucket.checksumFields(part.crc),
-        }),
-        optionsOf(signal),
-      ),
-    );
-    part.etag = answer.ETag;
+    const answer = await this.#bucket.exchange('UploadPart', this.#what, {
+      method: 'PUT',
+      key: this.#key,
+      query: { partNumber: String(part.number), uploadId: upload },
+      headers: this.#bucket.checksumHeaders(part.crc),
+      body: bytes,
+      signal,
+    });
+    part.etag = answer.headers.etag;
   }
 
   /** The upload's id. The first part begins the upload; others wait for it, and take its place where it failed. */
@@ -182,8 +177,11 @@ export class S3Writer implements ObjectWriter {
   async #complete(upload: string, signal: AbortSignal | undefined): Promise<void> {
     const bytes = this.#parts.reduce((sum, { length }) => sum + length, 0);
     const parts: CompletedPart[] = this.#parts.map(({ number, etag, crc }) => {
-      const { ChecksumCRC32C } = this.#bucket.checksumFields(crc);
-      return { PartNumber: number, ETag: etag, ...(ChecksumCRC32C === undefined ? {} : { ChecksumCRC32C }) };
+      return {
+        PartNumber: number,
+        ETag: etag,
+        ...(this.#bucket.policy.skipChecksum ? {} : { ChecksumCRC32C: crcText(crc) }),
+      };
     });
     try {
       await this.#bucket.request('CompleteMultipartUpload', this.#what, signal, ({ sdk, client }) =>

@@ -114,6 +114,36 @@ describe.skipIf(!hasVersitygw)('s3 on the wire', () => {
     expect(seen.flatMap(({ headers }) => Object.keys(headers)).filter((name) => name.includes('crc32c'))).toEqual([]);
   });
 
+  it('goes to the region that the store says a bucket lies in, and stays there', async () => {
+    // An endpoint of the environment, as AWS's clients have it: it may know of other regions, one of the URI does not.
+    process.env.AWS_ENDPOINT_URL_S3 = relay.url;
+    const regionOf = ({ headers }: Seen): string =>
+      /Credential=[^/]+\/\d+\/([^/]+)/.exec(headers.authorization ?? '')![1]!;
+    const elsewhere = { status: 301, headers: { 'x-amz-bucket-region': 'us-east-1' } };
+    judge = (request) => (regionOf(request) === 'us-east-1' ? 'pass' : elsewhere);
+    const storage = open(`s3://wire/region?${own}&AWS_REGION=eu-west-1&AWS_USE_PATH_STYLE=true`);
+    await storage.write('a', Buffer.from('a'));
+    expect(seen.map(regionOf)).toEqual(['eu-west-1', 'us-east-1']);
+    expect((await storage.read('a')).bytes.length).toBe(1);
+    expect(seen.map(regionOf)).toEqual(['eu-west-1', 'us-east-1', 'us-east-1']);
+    // The same region again leads nowhere.
+    judge = () => elsewhere;
+    await expect(storage.read('a')).rejects.toMatchObject({ code: 'SV_STORAGE_IO', details: { status: 301 } });
+  });
+
+  it('corrects its clock by the answer that says how wrong it is', async () => {
+    const ahead = new Date(Date.now() + 3_600_000).toUTCString();
+    const body = '<Error><Code>RequestTimeTooSkewed</Code></Error>';
+    judge = () => (seen.length === 1 ? { status: 403, headers: { date: ahead }, body } : 'pass');
+    const storage = open(at('clock', `${own}&AWS_REGION=skewed`));
+    await expect(storage.read('a')).rejects.toBeDefined();
+    const times = seen.map(({ headers }) =>
+      Date.parse(String(headers['x-amz-date']).replace(/(....)(..)(..T..)(..)/, '$1-$2-$3:$4:')),
+    );
+    expect(times.length).toBeGreaterThan(1);
+    expect(times[1]! - times[0]!).toBeGreaterThan(3_500_000);
+  });
+
   it('a session token goes with every request', async () => {
     await useAll(at('token', `${own}&AWS_SESSION_TOKEN=a%2Bb%3D`));
     expect(seen.length).toBeGreaterThan(6);
