@@ -26,6 +26,7 @@ export { SYSTEM_TABLE_IDS } from './system_table_specs.js';
 export * from './system_tables.js';
 export * from './table_spec.js';
 export * from './targets.js';
+export * from './tenants.js';
 export * from './type_parser.js';
 export { sqlTypeName } from './types.js';
 export { editMessage, readFields, readVarint, setField, setVarint } from './wire.js';

@@ -73,7 +73,7 @@ export async function executeRestore(
   return runJob(session, 'RESTORE', statement, signal, async (control) => {
     const outcome = await session.engine.restore(request, control);
     session.observer.onRestore?.(outcome);
-    return { counts: outcome, notices: [...outcome.warnings, ...outcome.sink.warnings] };
+    return { counts: outcome, notices: [...new Set([...outcome.warnings, ...outcome.sink.warnings])] };
   });
 }
 

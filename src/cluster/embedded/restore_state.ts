@@ -41,6 +41,8 @@ export interface RestorePlanned {
   readonly erase: readonly Span[];
   readonly nextId: number;
   readonly databases: readonly string[];
+  /** What the backup holds and the restore leaves out, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 function indexRewrites(table: Table, newId: number): { readonly from: Uint8Array; readonly to: Uint8Array }[] {
@@ -69,6 +71,7 @@ function planObjects(
     erase: plan.tables.map(({ id }) => tableSpan(plan.ids.get(id) ?? id)),
     nextId: plan.nextId,
     databases: plan.databases.map(({ name }) => scope.options.newDbName ?? name),
+    warnings: [],
   };
 }
 
@@ -84,6 +87,7 @@ function planCluster(backup: Catalog, existing: Catalog, nextId: number): Restor
   const system = tables.filter(
     ({ parentId, id, name }) => parentId === SYSTEM_DATABASE_ID && existing.tableById(id)?.name === name,
   );
+  const leftOut = backup.tables(SYSTEM_DATABASE_ID).filter((table) => !system.includes(table));
   const databases = completeDatabases.filter(({ id }) => id !== SYSTEM_DATABASE_ID);
   const restored = backup.descriptors.filter(
     ({ id, parentId, state }) => id !== SYSTEM_DATABASE_ID && parentId !== SYSTEM_DATABASE_ID && state === 'public',
@@ -104,6 +108,7 @@ function planCluster(backup: Catalog, existing: Catalog, nextId: number): Restor
     erase: [...user.map(({ id }) => tableSpan(id)), ...waiting.map(({ temporaryId }) => tableSpan(temporaryId))],
     nextId: highest + 1 + waiting.length,
     databases: databases.map(({ name }) => name),
+    warnings: leftOut.map(({ name }) => `rows of system.${name} are not restored: this cluster keeps no such table`),
   };
 }
 
@@ -118,6 +123,7 @@ function planSpans(spans: readonly Span[], nextId: number): RestorePlanned {
     erase: mergeSpans(spans),
     nextId,
     databases: [],
+    warnings: [],
   };
 }
 

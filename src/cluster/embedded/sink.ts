@@ -71,7 +71,8 @@ export class EmbeddedSink implements RangeSink {
     // Rows of a dropped table may wait there for garbage collection; they must not come back to life.
     core.store.erase(...plan.erase);
     const descriptors = plan.put.map(decodeDescriptor);
-    const running: Running = { scope, firstId, plan, descriptors, done: new Set(), bytesMoved: 0, warnings: new Set() };
+    const warnings = new Set(plan.warnings);
+    const running: Running = { scope, firstId, plan, descriptors, done: new Set(), bytesMoved: 0, warnings };
     this.#running.set(id, running);
     this.#place(id, running);
     return {
