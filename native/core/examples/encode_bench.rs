@@ -119,6 +119,8 @@ fn blocks_of(batches: &[Packed], options: SstOptions) -> Vec<u8> {
 
 /// Seconds that this thread has been on a processor.
 fn processor_seconds(since: Instant) -> f64 {
+    // What the kernel tells is as of the last change of threads or tick: ask for one.
+    std::thread::yield_now();
     let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanoseconds = schedstat.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
     nanoseconds.map_or_else(|| since.elapsed().as_secs_f64(), |ns| ns / 1e9)

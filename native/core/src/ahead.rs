@@ -7,6 +7,8 @@ use std::ops::Range;
 
 /// Most pieces that are remembered.
 pub const PIECES: usize = 16;
+/// How far before its use memory is asked for that is read or written in order: longer than it takes to come.
+pub const LEAD: usize = 4096;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
@@ -44,6 +46,18 @@ impl Ahead {
                 self.current += 1;
             }
         }
+    }
+}
+
+/// Asks for every cache line that begins in a range of addresses, of its first [`LEAD`] bytes: what goes on longer, the
+/// processor fetches by itself.
+#[inline(always)]
+pub(crate) fn ask_for(addresses: Range<usize>) {
+    let mut at = addresses.start.wrapping_add(LINE - 1) & !(LINE - 1);
+    let end = addresses.end.min(at.wrapping_add(LEAD));
+    while at < end {
+        ask(at);
+        at += LINE;
     }
 }
 

@@ -12,6 +12,7 @@
 
 use std::cmp::Ordering;
 
+use crate::ahead::{LEAD, ask_for};
 use crate::engine_key::{self, SET_TRAILER, TRAILER_BYTES};
 use crate::entry_list::{Entry, EntryList, SLACK};
 use crate::fault::{Fault, Result, escape_key};
@@ -134,7 +135,8 @@ impl DataBlock {
     }
 
     /// Encodes entries `from…` of the list into `memory`, behind the [`DataBlock::len`] bytes that are there, until
-    /// something stops it. `file_room` is what the file may grow before it is cut. Returns the next entry.
+    /// something stops it. `file_room` is what the file may grow before it is cut. With `stream`, entries and memory were
+    /// not asked for before, and are asked for on the way. Returns the next entry.
     ///
     /// # Errors
     /// `SV_USAGE` when keys are malformed or do not ascend, `SV_LIMIT` for huge entries, `SV_CORRUPT_VALUE` when a
@@ -146,6 +148,7 @@ impl DataBlock {
         from: usize,
         memory: &mut [u8],
         file_room: usize,
+        stream: bool,
     ) -> Result<(usize, Stop)> {
         let mut held = std::mem::take(&mut entries.last_key);
         let mut previous = held.as_slice();
@@ -191,7 +194,13 @@ impl DataBlock {
             // counts, which includes header, trailer and SLACK. `room` may have shrunk since for the restart just pushed,
             // but only by what `reserved` had set aside for it. `stored_shared` is at most the length of the internal key. The
             // list promises what lies behind key and value, and neither is memory that is written.
-            len = unsafe { put_entry(memory, len, stored_shared, &entry) };
+            let end = unsafe { put_entry(memory, len, stored_shared, &entry) };
+            if stream {
+                ask_for(list.later(i, &entry));
+                let base = (memory.as_ptr() as usize).wrapping_add(LEAD);
+                ask_for(base.wrapping_add(len)..base.wrapping_add(end));
+            }
+            len = end;
             if self.rules.clear_checksums && !value.is_empty() {
                 clear_at(&key[..prefix - 1], &mut memory[len - value.len()..len])?;
             }

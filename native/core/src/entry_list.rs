@@ -2,7 +2,9 @@
 //!
 //! Owns the contract between the writer's inner loop and who holds the entries. Must not interpret keys or values.
 
-use crate::ahead::Ahead;
+use std::ops::Range;
+
+use crate::ahead::{Ahead, LEAD};
 use crate::batch::Batch;
 
 /// Bytes that the writer's copies may read behind what they copy.
@@ -35,6 +37,9 @@ pub unsafe trait EntryList {
 
     /// Where entries from `i` on lie, about a block of them.
     fn ahead(&self, i: usize) -> Ahead;
+
+    /// Addresses of about as many bytes as entry `i` has, which are read about [`LEAD`] bytes after it; a hint.
+    fn later(&self, i: usize, entry: &Entry<'_>) -> Range<usize>;
 }
 
 // SAFETY: key and value are slices of the batch's bytes, the value directly behind the key; what is told to lie behind them
@@ -59,5 +64,11 @@ unsafe impl EntryList for Batch<'_> {
         let bytes = self.bytes_from(i).as_ptr_range();
         ahead.add(bytes.start as usize..bytes.end as usize);
         ahead
+    }
+
+    #[inline]
+    fn later(&self, _i: usize, entry: &Entry<'_>) -> Range<usize> {
+        let start = (entry.key.as_ptr() as usize).wrapping_add(LEAD);
+        start..start.wrapping_add(entry.key.len() + entry.value.len())
     }
 }

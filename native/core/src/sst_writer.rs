@@ -275,7 +275,7 @@ impl SstWriter {
             let memory = if direct { out.get_mut(at..).unwrap_or_default() } else { &mut self.scratch[..] };
             let file_room = self.options.target_file_bytes.saturating_sub(self.output.file_bytes());
             let file_room = usize::try_from(file_room).unwrap_or(usize::MAX);
-            let (reached, stop) = self.block.encode_run(&mut self.entries, list, next, memory, file_room)?;
+            let (reached, stop) = self.block.encode_run(&mut self.entries, list, next, memory, file_room, direct)?;
             next = reached;
             if stop == Stop::Full {
                 at = self.end_block(Some((list, next)), direct, out, at)?;

@@ -4,9 +4,10 @@
 //! and the encoder keep their tight loops. The bytes of the file are those that batches would give, because the encoder is
 //! the same. Nothing is held between two calls but the scan's position and the writer's state.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use spanvault_core::ahead::Ahead;
+use spanvault_core::ahead::{Ahead, LEAD};
 use spanvault_core::batch::Full;
 use spanvault_core::engine_key;
 use spanvault_core::entry_list::{Entry, EntryList};
@@ -108,6 +109,17 @@ unsafe impl EntryList for Gathered<'_> {
             piece = next..next + PAGE;
         }
         ahead
+    }
+
+    #[inline]
+    fn later(&self, i: usize, entry: &Entry<'_>) -> Range<usize> {
+        // A power of two of places, so that nothing is divided.
+        let places = LEAD >> (entry.key.len() + entry.value.len() | 1).ilog2().min(LEAD.ilog2());
+        let Some(&Found { key, value, .. }) = self.entries.get(i + places) else { return 0..0 };
+        let (start, end) = (key.as_ptr() as usize, value.as_ptr() as usize + value.len());
+        // Values of more than a page lie on pages of their own.
+        let start = if start < end && end - start <= PAGE { start } else { value.as_ptr() as usize };
+        start..end
     }
 }
 
