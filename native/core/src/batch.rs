@@ -64,10 +64,16 @@ impl<'a> Batch<'a> {
     /// Key and value of entry `i`; None past the end.
     #[inline]
     pub fn get(&self, i: usize) -> Option<(&'a [u8], &'a [u8])> {
-        let at = i.checked_mul(2)?;
-        let [key, value, end] = *self.offsets.get(at..)?.first_chunk::<3>()?;
-        let (key, value, end) = (key as usize, value as usize, end as usize);
-        Some((self.bytes.get(key..value)?, self.bytes.get(value..end)?))
+        if i >= self.count() {
+            return None;
+        }
+        // SAFETY: there are `2 * count + 1` offsets, and `new`, which alone makes a batch, found that they ascend and that the
+        // last of them lies in the bytes.
+        unsafe {
+            let offset = |at: usize| *self.offsets.get_unchecked(at) as usize;
+            let (key, value, end) = (offset(2 * i), offset(2 * i + 1), offset(2 * i + 2));
+            Some((self.bytes.get_unchecked(key..value), self.bytes.get_unchecked(value..end)))
+        }
     }
 
     /// The bytes of entry `i` and all behind it; none past the end.

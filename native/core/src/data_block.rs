@@ -1,30 +1,26 @@
 //! The data block under construction: the inner loop of the SST writer (sst-format.md 5.1, 5.8, 5.9).
 //!
-//! Owns encoding of entries into memory of the caller, the order check, restarts, and the rule that ends a block. Must
-//! not know where the block goes, of codecs or of checksums.
+//! Owns the run of entries into memory of the caller, restarts, and the rule that ends a block. Must not know where the
+//! block goes, of codecs or of checksums.
 //!
-//! What profiling taught (perf on `examples/encode_bench.rs`, none, 100-byte values, input streamed from memory): copying
-//! the value is 40 % of this loop and waits for memory; CRC is 17 % of the whole, page faults of fresh memory 10 %, all
-//! bookkeeping per key (lengths, order, prefix, rows) the rest, with no hot spot. Building blocks in the output instead
-//! of a scratch block, and keeping counters in locals, are both within the noise; prefetching the input 2 KiB ahead won
-//! a sixth on 1-KiB values without compression and nothing with a codec, and was left out. With snappy the compressor asks
-//! for the next block's entries while it works ([`crate::snappy`]).
-
-use std::cmp::Ordering;
+//! What profiling taught: copying the value is 40 % of this loop and waits for memory, for what is read and for what is
+//! written; the rest is bookkeeping per key (lengths, order, prefix, rows) with no hot spot. So a block that is built in the
+//! output asks for both a page before their use, and before the entry is written rather than behind it. With a codec, the
+//! compressor asks for the next block's entries while it works ([`crate::snappy`]).
 
 use crate::ahead::{LEAD, ask_for};
-use crate::engine_key::{self, SET_TRAILER, TRAILER_BYTES};
-use crate::entry_list::{Entry, EntryList, SLACK};
-use crate::fault::{Fault, Result, escape_key};
+use crate::engine_key::TRAILER_BYTES;
+use crate::entry_bytes::{HEADER_MAX, put_entry};
+use crate::entry_list::{EntryList, SLACK};
+use crate::fault::Result;
+use crate::neighbour::Key;
 use crate::row_boundary::{RowBoundary, RowCounter};
 use crate::value::{EXTENDED_SENTINEL, clear_checksum};
 
-/// Three varints of 32 bits.
-const HEADER_MAX: usize = 15;
+/// Three varints of an entry whose value has more than 127 bytes.
+const USUAL_HEADER: usize = 4;
 /// Count of restarts (4), block type (1) and checksum (4).
 const TAIL_FIXED: usize = 9;
-/// Greatest key and value together; below what varints, blocks and readers allow (2^31 bytes) with room to spare.
-const ENTRY_LIMIT: usize = 1 << 30;
 
 /// Why encoding stopped before the next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +49,16 @@ impl BlockRules {
     fn soft_bytes(&self) -> usize {
         self.block_bytes - self.block_bytes / 10
     }
+}
+
+/// Where a run of entries goes.
+pub(crate) struct Place<'m> {
+    /// Memory of the block, from its beginning.
+    pub(crate) memory: &'m mut [u8],
+    /// What the file may grow before it is cut.
+    pub(crate) file_room: usize,
+    /// Whether entries and memory were not asked for before, and are to be asked for on the way.
+    pub(crate) stream: bool,
 }
 
 /// Running facts of the entries of a file.
@@ -134,82 +140,88 @@ impl DataBlock {
         block.min(file_room)
     }
 
-    /// Encodes entries `from…` of the list into `memory`, behind the [`DataBlock::len`] bytes that are there, until
-    /// something stops it. `file_room` is what the file may grow before it is cut. With `stream`, entries and memory were
-    /// not asked for before, and are asked for on the way. Returns the next entry.
+    /// Encodes entries `from…` of the list behind the [`DataBlock::len`] bytes that are in the memory, until something
+    /// stops it. Returns the next entry.
     ///
     /// # Errors
     /// `SV_USAGE` when keys are malformed or do not ascend, `SV_LIMIT` for huge entries, `SV_CORRUPT_VALUE` when a
     /// checksum is to be cleared in a malformed value.
-    pub(crate) fn encode_run(
+    pub(crate) fn encode_run<L: EntryList>(
         &mut self,
         entries: &mut Entries,
-        list: &impl EntryList,
+        list: &L,
         from: usize,
-        memory: &mut [u8],
-        file_room: usize,
-        stream: bool,
+        place: Place<'_>,
     ) -> Result<(usize, Stop)> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") {
+            // SAFETY: the processor has these features, as was just asked.
+            return unsafe { encode_run_avx2(self, entries, list, from, place) };
+        }
+        self.encode_run_anywhere(entries, list, from, place)
+    }
+
+    #[inline(always)]
+    fn encode_run_anywhere<L: EntryList>(
+        &mut self,
+        entries: &mut Entries,
+        list: &L,
+        from: usize,
+        place: Place<'_>,
+    ) -> Result<(usize, Stop)> {
+        let Place { memory, file_room, stream } = place;
         let mut held = std::mem::take(&mut entries.last_key);
-        let mut previous = held.as_slice();
-        let mut previous_prefix = engine_key::split(previous);
+        let mut previous = Key::held(&held);
         let mut quiet = self.quiet_until(file_room);
         // What the loop changes per entry is local, so that the compiler may keep it in registers.
         let (mut len, mut since_restart) = (self.len, self.since_restart);
         let mut room = memory.len().saturating_sub(self.reserved());
-        let mut rows = entries.rows.clone();
+        let mut rows = std::mem::take(&mut entries.rows);
         let (mut key_bytes, mut value_bytes, mut user_key_bytes) = (0, 0, 0);
         let mut i = from;
         let stop = loop {
             let Some(entry) = list.entry(i) else { break Stop::Input };
-            let Entry { key, value, .. } = entry;
-            let prefix = checked_prefix(key, value)?;
-            let shared = common_prefix(previous, key);
-            if !ascends(previous, previous_prefix, key, prefix, shared) {
-                return Err(disorder(previous, key));
-            }
+            let key = Key::checked(&entry)?;
+            let shared = key.shared_with(&previous)?;
+            let size = entry.key.len() + entry.value.len();
             if len > quiet {
-                if len >= file_room && !previous.is_empty() && self.rules.boundary.between(previous, key) {
+                if len >= file_room && !previous.is_empty() && self.rules.boundary.between(previous.bytes(), entry.key) {
                     break Stop::Cut;
                 }
-                if self.is_full(len, since_restart, key.len() + TRAILER_BYTES, value.len()) {
+                if self.is_full(len, since_restart, entry.key.len() + TRAILER_BYTES, entry.value.len()) {
                     break Stop::Full;
                 }
             }
-            let needed = len + key.len() + value.len();
-            if needed > room {
-                break Stop::Room(needed + self.reserved());
+            if len + size > room {
+                break Stop::Room(len + size + self.reserved());
             }
-            let stored_shared = if since_restart == self.rules.restart_interval {
+            let mut stored_shared = shared;
+            if since_restart == self.rules.restart_interval {
                 self.restarts.push(len as u32);
                 since_restart = 0;
                 quiet = self.quiet_until(file_room);
                 room = memory.len().saturating_sub(self.reserved());
-                0
-            } else {
-                shared + trailer_prefix(previous, key, shared)
-            };
+                stored_shared = 0;
+            }
             since_restart += 1;
-            // SAFETY: `needed <= room` means that `len` bytes, key and value fit into `memory` together with what `reserved`
-            // counts, which includes header, trailer and SLACK. `room` may have shrunk since for the restart just pushed,
-            // but only by what `reserved` had set aside for it. `stored_shared` is at most the length of the internal key. The
-            // list promises what lies behind key and value, and neither is memory that is written.
-            let end = unsafe { put_entry(memory, len, stored_shared, &entry) };
             if stream {
                 ask_for(list.later(i, &entry));
-                let base = (memory.as_ptr() as usize).wrapping_add(LEAD);
-                ask_for(base.wrapping_add(len)..base.wrapping_add(end));
+                let to = (memory.as_ptr() as usize).wrapping_add(len + LEAD);
+                ask_for(to..to.wrapping_add(size + TRAILER_BYTES + USUAL_HEADER - stored_shared));
             }
-            len = end;
-            if self.rules.clear_checksums && !value.is_empty() {
-                clear_at(&key[..prefix - 1], &mut memory[len - value.len()..len])?;
+            // SAFETY: `len + size <= room` means that `len` bytes, key and value fit into `memory` together with what
+            // `reserved` counts, which includes header, trailer and SLACK. `room` may have shrunk since for the restart just
+            // pushed, but only by what `reserved` had set aside for it. `stored_shared` is at most the length of the
+            // internal key. The list promises what lies behind key and value, and neither is memory that is written.
+            len = unsafe { put_entry(memory, len, stored_shared, &entry) };
+            if self.rules.clear_checksums && !entry.value.is_empty() {
+                clear_at(key.user(), &mut memory[len - entry.value.len()..len])?;
             }
-            key_bytes += key.len() as u64;
-            value_bytes += value.len() as u64;
-            user_key_bytes += prefix as u64 - 1;
-            rows.count(&key[..prefix - 1], shared.min(prefix - 1));
+            key_bytes += entry.key.len() as u64;
+            value_bytes += entry.value.len() as u64;
+            user_key_bytes += key.user().len() as u64;
+            rows.count(key.user(), shared.min(key.user().len()));
             previous = key;
-            previous_prefix = prefix;
             i += 1;
         };
         (self.len, self.since_restart) = (len, since_restart);
@@ -233,61 +245,21 @@ impl DataBlock {
     }
 }
 
-/// Length of user key and sentinel of a well-formed engine key: unversioned or with a version of 8, 12 or 13 bytes.
-#[inline]
-fn checked_prefix(key: &[u8], value: &[u8]) -> Result<usize> {
-    if let Some(&last) = key.last() {
-        let prefix = key.len().wrapping_sub(usize::from(last));
-        let sentinel = key.get(prefix.wrapping_sub(1)) == Some(&0);
-        if matches!(last, 0 | 9 | 13 | 14) && sentinel && key.len() + value.len() <= ENTRY_LIMIT {
-            return Ok(prefix);
-        }
-    }
-    Err(refused(key, value))
-}
-
-#[cold]
-fn refused(key: &[u8], value: &[u8]) -> Fault {
-    let name = escape_key(key);
-    let size = key.len() + value.len();
-    if size > ENTRY_LIMIT {
-        return Fault::limit(format!("the entry of key {name} has {size} bytes, more than {ENTRY_LIMIT}"));
-    }
-    let reason = engine_key::decode(key).err().map_or("has no user key", engine_key::KeyFlaw::words);
-    Fault::usage(format!("engine key {name} {reason}"))
-}
-
-#[cold]
-fn disorder(previous: &[u8], key: &[u8]) -> Fault {
-    let relation = if engine_key::compare(previous, key) == Ordering::Equal { "repeats" } else { "sorts before" };
-    Fault::usage(format!("engine key {} {relation} its predecessor {}", escape_key(key), escape_key(previous)))
-}
-
-/// Whether two engine keys ascend in the order of `cockroach_comparator`, given their common prefix.
-#[inline]
-fn ascends(a: &[u8], prefix_a: usize, b: &[u8], prefix_b: usize, shared: usize) -> bool {
-    if shared < prefix_a.min(prefix_b) {
-        return a[shared] < b[shared];
-    }
-    if prefix_a != prefix_b {
-        return prefix_a < prefix_b;
-    }
-    engine_key::compare_suffixes(&a[prefix_a..], &b[prefix_b..]) == Ordering::Less
-}
-
-/// What the internal keys share beyond engine keys of which one begins with the other: bytes of the trailer.
-#[inline]
-fn trailer_prefix(a: &[u8], b: &[u8], shared: usize) -> usize {
-    if shared < a.len().min(b.len()) { 0 } else { trailer_prefix_of(&a[shared..], &b[shared..]) }
-}
-
-#[cold]
-fn trailer_prefix_of(a: &[u8], b: &[u8]) -> usize {
-    a.iter().chain(&SET_TRAILER).zip(b.iter().chain(&SET_TRAILER)).take_while(|(x, y)| x == y).count()
+/// [`DataBlock::encode_run_anywhere`] with wider copies and shorter bit counts.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+fn encode_run_avx2<L: EntryList>(
+    block: &mut DataBlock,
+    entries: &mut Entries,
+    list: &L,
+    from: usize,
+    place: Place<'_>,
+) -> Result<(usize, Stop)> {
+    block.encode_run_anywhere(entries, list, from, place)
 }
 
 /// Clears the checksum of the value that was just written.
-#[inline]
+#[inline(always)]
 fn clear_at(user: &[u8], value: &mut [u8]) -> Result<()> {
     match value {
         [a, b, c, d, tag, ..] if *tag != EXTENDED_SENTINEL => {
@@ -295,137 +267,5 @@ fn clear_at(user: &[u8], value: &mut [u8]) -> Result<()> {
             Ok(())
         }
         _ => clear_checksum(user, value),
-    }
-}
-
-/// Length of the longest common prefix, eight bytes at a time.
-#[inline]
-pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let n = a.len().min(b.len());
-    // SAFETY: `at + 8 <= n` at every call, and both slices have at least n bytes.
-    let differ = |at: usize| unsafe {
-        let x = a.as_ptr().add(at).cast::<u64>().read_unaligned();
-        let y = b.as_ptr().add(at).cast::<u64>().read_unaligned();
-        u64::from_le(x ^ y)
-    };
-    let mut at = 0;
-    while at + 8 <= n {
-        let bits = differ(at);
-        if bits != 0 {
-            return at + (bits.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    if at == n {
-        return n;
-    }
-    if n >= 8 {
-        // The last word again, overlapping what is known to be equal.
-        let bits = differ(n - 8);
-        return if bits == 0 { n } else { n - 8 + (bits.trailing_zeros() / 8) as usize };
-    }
-    a.iter().zip(b).take_while(|(x, y)| x == y).count()
-}
-
-/// Writes header, key tail, trailer and value at `at` and returns the end.
-///
-/// # Safety
-/// `memory` has HEADER_MAX + internal key + value + SLACK bytes from `at`; `shared` is at most the internal key's
-/// length; the entry's slack can be read, and neither it nor the entry overlaps `memory`.
-#[inline]
-unsafe fn put_entry(memory: &mut [u8], at: usize, shared: usize, entry: &Entry<'_>) -> usize {
-    let Entry { key, value, key_slack, value_slack } = *entry;
-    let base = memory.as_mut_ptr();
-    let unshared = key.len() + TRAILER_BYTES - shared;
-    // SAFETY: every write below stays within what the caller guarantees: at most HEADER_MAX bytes of varints, then the
-    // unshared part of the internal key, then the value; short copies write up to SLACK bytes beyond their end. Reads
-    // beyond key and value are made only where SLACK bytes lie behind them.
-    unsafe {
-        let mut to = base.add(at);
-        if (shared | unshared | value.len()) < 0x80 {
-            let word = shared as u32 | (unshared as u32) << 8 | (value.len() as u32) << 16;
-            to.cast::<u32>().write_unaligned(word.to_le());
-            to = to.add(3);
-        } else {
-            to = put_varint(to, shared as u32);
-            to = put_varint(to, unshared as u32);
-            to = put_varint(to, value.len() as u32);
-        }
-        if shared <= key.len() {
-            let tail = key.len() - shared;
-            copy_short(key.as_ptr().add(shared), to, tail, key_slack >= SLACK);
-            to = to.add(tail);
-            to.cast::<[u8; TRAILER_BYTES]>().write_unaligned(SET_TRAILER);
-            to = to.add(TRAILER_BYTES);
-        } else {
-            // The part of the trailer that is not shared: `unshared` is less than TRAILER_BYTES.
-            let part = &SET_TRAILER[shared - key.len()..];
-            std::ptr::copy_nonoverlapping(part.as_ptr(), to, part.len());
-            to = to.add(part.len());
-        }
-        copy_short(value.as_ptr(), to, value.len(), value_slack >= SLACK);
-        to.add(value.len()).offset_from(base) as usize
-    }
-}
-
-/// Writes a varint and returns its end.
-///
-/// # Safety
-/// 5 bytes can be written at `to`.
-#[inline]
-unsafe fn put_varint(mut to: *mut u8, mut value: u32) -> *mut u8 {
-    // SAFETY: a u32 takes at most 5 bytes, which the caller guarantees.
-    unsafe {
-        while value >= 0x80 {
-            to.write(value as u8 | 0x80);
-            to = to.add(1);
-            value >>= 7;
-        }
-        to.write(value as u8);
-        to.add(1)
-    }
-}
-
-/// Copies `n` bytes in steps of 32 when they are few, which is faster than a call of `memcpy` of unknown length.
-///
-/// # Safety
-/// `n` bytes can be read at `from`, `n + SLACK` written at `to`; with `loose`, `n + SLACK` can be read. No overlap.
-#[inline]
-unsafe fn copy_short(from: *const u8, to: *mut u8, n: usize, loose: bool) {
-    // SAFETY: a step begins before n and moves 32 bytes, hence at most n + SLACK bytes are touched.
-    unsafe {
-        if loose && n <= 256 {
-            let mut at = 0;
-            while at < n {
-                let step = from.add(at).cast::<[u8; SLACK]>().read_unaligned();
-                to.add(at).cast::<[u8; SLACK]>().write_unaligned(step);
-                at += SLACK;
-            }
-        } else {
-            std::ptr::copy_nonoverlapping(from, to, n);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn common_prefixes_follow_the_definition(a: Vec<u8>, tail: Vec<u8>, cut: proptest::sample::Index) {
-            let b = [&a[..cut.index(a.len() + 1)], &tail[..]].concat();
-            let slow = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
-            prop_assert_eq!(common_prefix(&a, &b), slow);
-        }
-    }
-
-    #[test]
-    fn trailers_share_when_one_key_begins_with_the_other() {
-        let (a, b) = (b"k\0".as_slice(), b"k\0\x01\0\0k".as_slice());
-        assert_eq!(trailer_prefix(a, b, 2), 3);
-        assert_eq!(trailer_prefix(b, a, 2), 3);
-        assert_eq!(trailer_prefix(b"ab", b"ac", 1), 0);
     }
 }

@@ -3,9 +3,9 @@
 //! Owns the rewritten key and the check that rewriting kept the order. Must not choose entries.
 
 use crate::batch::{Full, Packer};
-use crate::data_block::common_prefix;
 use crate::engine_key::{Timestamp, encoded_len};
 use crate::fault::{Fault, escape_key};
+use crate::neighbour::common_prefix;
 use crate::rewrite::KeyRewriter;
 use crate::row_boundary::RowCounter;
 use crate::value;
@@ -150,6 +150,6 @@ impl Emitter {
     /// Rows of primary indexes and entries of other indexes written so far.
     #[must_use]
     pub fn rows(&self) -> (u64, u64) {
-        (self.rows.rows, self.rows.index_entries)
+        self.rows.counts()
     }
 }

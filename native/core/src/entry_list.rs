@@ -53,8 +53,7 @@ unsafe impl EntryList for Batch<'_> {
     #[inline]
     fn entry(&self, i: usize) -> Option<Entry<'_>> {
         let (key, value) = self.get(i)?;
-        let end = self.offsets().get(2 * i + 2).map_or(usize::MAX, |&end| end as usize);
-        let value_slack = self.bytes().len().saturating_sub(end);
+        let value_slack = self.bytes().as_ptr_range().end as usize - value.as_ptr_range().end as usize;
         Some(Entry { key, value, key_slack: value.len() + value_slack, value_slack })
     }
 

@@ -44,7 +44,7 @@ const NO_HEADER: usize = usize::MAX;
 
 /// Counts rows as CockroachDB's `RowCounter` does: a change of the row prefix (table, index, key columns, without the
 /// column family suffix) is one row of the primary index or one entry of another. Keys without a suffix do not count.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct RowCounter {
     /// Length of tenant, table and index id of the last key.
     header: usize,
@@ -53,17 +53,25 @@ pub(crate) struct RowCounter {
     pub(crate) primaries: Vec<Vec<u8>>,
     /// Length of the row prefix of the last key; 0 when it did not count.
     row: usize,
-    pub(crate) rows: u64,
-    pub(crate) index_entries: u64,
+    /// Rows or entries of the index of the last key, which are not in the sums yet.
+    fresh: u64,
+    rows: u64,
+    index_entries: u64,
+}
+
+impl Default for RowCounter {
+    fn default() -> RowCounter {
+        RowCounter::new()
+    }
 }
 
 impl RowCounter {
     pub(crate) fn new() -> RowCounter {
-        RowCounter { header: NO_HEADER, primary: false, primaries: Vec::new(), row: 0, rows: 0, index_entries: 0 }
+        RowCounter { header: NO_HEADER, primary: false, primaries: Vec::new(), row: 0, fresh: 0, rows: 0, index_entries: 0 }
     }
 
     /// Counts the next user key, which shares its first `shared` bytes with the one before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count(&mut self, user: &[u8], shared: usize) {
         if shared < self.header {
             self.enter(user);
@@ -76,15 +84,22 @@ impl RowCounter {
             self.row = 0;
             return;
         }
-        let same = row == self.row && shared >= row;
+        let new = row != self.row || shared < row;
         self.row = row;
-        self.rows += u64::from(!same & self.primary);
-        self.index_entries += u64::from(!same & !self.primary);
+        self.fresh += u64::from(new);
+    }
+
+    /// Rows of primary indexes and entries of others, so far.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let (rows, entries) = if self.primary { (self.fresh, 0) } else { (0, self.fresh) };
+        (self.rows + rows, self.index_entries + entries)
     }
 
     /// Learns table and index of a key that lies in another index than the one before.
-    #[inline]
+    #[cold]
     fn enter(&mut self, user: &[u8]) {
+        (self.rows, self.index_entries) = self.counts();
+        self.fresh = 0;
         self.row = 0;
         self.header = NO_HEADER;
         // Table ids are ascending uvarints, a tenant prefix is 0xfe: no other first byte begins a SQL key.
@@ -135,7 +150,7 @@ mod tests {
             counter.count(key, shared);
             previous = key;
         }
-        (counter.rows, counter.index_entries)
+        counter.counts()
     }
 
     #[test]
@@ -165,7 +180,7 @@ mod tests {
         for key in [b"\xbd\x8a\x8a\x88", b"\xbd\x8b\x8a\x88", b"\xbd\x8b\x8b\x88", b"\xbe\x8b\x8a\x88"] {
             counter.count(key, 1);
         }
-        assert_eq!((counter.rows, counter.index_entries), (2, 2));
+        assert_eq!(counter.counts(), (2, 2));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::block_builder::{BlockBuilder, INDEX_INTERVAL};
 use crate::block_output::{BlockOutput, Form, TRAILER_LEN};
 use crate::codec::{Compression, Compressor};
-use crate::data_block::{BlockRules, DataBlock, Entries, Stop};
+use crate::data_block::{BlockRules, DataBlock, Entries, Place, Stop};
 use crate::engine_key::{self, SEPARATOR_TRAILER, SET_TRAILER, TRAILER_BYTES};
 use crate::entry_list::EntryList;
 use crate::fault::{Fault, Result};
@@ -275,7 +275,8 @@ impl SstWriter {
             let memory = if direct { out.get_mut(at..).unwrap_or_default() } else { &mut self.scratch[..] };
             let file_room = self.options.target_file_bytes.saturating_sub(self.output.file_bytes());
             let file_room = usize::try_from(file_room).unwrap_or(usize::MAX);
-            let (reached, stop) = self.block.encode_run(&mut self.entries, list, next, memory, file_room, direct)?;
+            let (reached, stop) =
+                self.block.encode_run(&mut self.entries, list, next, Place { memory, file_room, stream: direct })?;
             next = reached;
             if stop == Stop::Full {
                 at = self.end_block(Some((list, next)), direct, out, at)?;
@@ -372,6 +373,7 @@ impl SstWriter {
         let (properties_handle, at) = self.output.write(&properties_payload(&numbers), Form::Plain, out, at)?;
         let (metaindex_handle, at) = self.output.write(&metaindex_payload(properties_handle), Form::Plain, out, at)?;
         let at = self.output.append(&footer(metaindex_handle, index_handle), out, at);
+        let (rows, index_entries) = self.entries.rows.counts();
         self.facts = SstFileFacts {
             entries: numbers.entries,
             raw_key_bytes: numbers.raw_key_bytes,
@@ -380,8 +382,8 @@ impl SstWriter {
             file_bytes: self.output.file_bytes(),
             first_key: std::mem::take(&mut self.first_key),
             last_key: engine_key::user_key(&self.entries.last_key).to_vec(),
-            rows: self.entries.rows.rows,
-            index_entries: self.entries.rows.index_entries,
+            rows,
+            index_entries,
             data_bytes: self.entries.user_key_bytes + self.entries.value_bytes,
         };
         Ok(at)

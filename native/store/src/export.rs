@@ -114,7 +114,7 @@ unsafe impl EntryList for Gathered<'_> {
     #[inline]
     fn later(&self, i: usize, entry: &Entry<'_>) -> Range<usize> {
         // A power of two of places, so that nothing is divided.
-        let places = LEAD >> (entry.key.len() + entry.value.len() | 1).ilog2().min(LEAD.ilog2());
+        let places = LEAD >> ((entry.key.len() + entry.value.len()) | 1).ilog2().min(LEAD.ilog2());
         let Some(&Found { key, value, .. }) = self.entries.get(i + places) else { return 0..0 };
         let (start, end) = (key.as_ptr() as usize, value.as_ptr() as usize + value.len());
         // Values of more than a page lie on pages of their own.
