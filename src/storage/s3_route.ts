@@ -1,16 +1,16 @@
 import type { GetObjectCommandInput, GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
-import type { FinalizeRequestMiddleware } from '@aws-sdk/types';
+import type { FinalizeRequestMiddleware, RequestSigner } from '@aws-sdk/types';
 import { invariant, SpanvaultError } from '../fault/index.js';
-import type { S3Scope } from './s3_signature.js';
 
-/** Where the objects of a bucket lie, and what requests to them are signed for. */
-export interface S3Route extends S3Scope {
+/** Where the objects of a bucket lie, and who signs requests to them. */
+export interface S3Route {
   /** Scheme, host and port. */
-  readonly origin: string;
-  /** Host with its port where that is not the scheme's own. */
-  readonly host: string;
+  readonly address: URL;
   /** What stands before an object's key: `/`, or `/bucket/`. */
   readonly before: string;
+  readonly region: string;
+  /** The client library's own, with the client's credentials. */
+  readonly signer: RequestSigner;
 }
 
 interface Prepared {
@@ -54,6 +54,10 @@ export async function s3Route(
   if (name !== 'sigv4' || typeof region !== 'string' || typeof service !== 'string')
     throw new SpanvaultError('SV_NOT_SUPPORTED', `bucket ${bucket} wants signatures of the kind ${String(name)}`);
   const { protocol, hostname, port, path } = prepared;
-  const { origin, host } = new URL(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`);
-  return { origin, host, before: path.slice(0, -KEY.length), region, service };
+  const address = new URL(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`);
+  const { credentials, sha256 } = client.config;
+  const { SignatureV4 } = await import('@smithy/signature-v4');
+  // S3 signs paths as they are sent; other services escape them once more.
+  const signer = new SignatureV4({ credentials, region, service, sha256, uriEscapePath: false });
+  return { address, before: path.slice(0, -KEY.length), region, signer };
 }
