@@ -9,6 +9,8 @@ import { optionsOf, type S3Bucket } from './s3_bucket.js';
 const PART_BYTES_MIN = 5 * 1024 * 1024;
 /** The store takes no more parts. */
 const PARTS_MAX = 10_000;
+/** How long the answer to a request that begins an upload is still waited for when nobody wants the upload any more. */
+const LATE_MS = 10_000;
 /** Place of the part that finish makes of what is left. */
 const LAST = Number.POSITIVE_INFINITY;
 
@@ -47,6 +49,8 @@ export class S3Writer implements ObjectWriter {
   #upload: string | undefined;
   /** The request under way that begins the upload. */
   #beginning: Promise<string> | undefined;
+  /** Uploads whose beginning was given up before the store's answer; settled when none of them is left there. */
+  readonly #givenUp: Promise<void>[] = [];
   /** Bytes too few for a part. */
   #pending: Uint8Array = new Uint8Array(0);
   #calls = 0;
@@ -98,10 +102,8 @@ export class S3Writer implements ObjectWriter {
     if (this.#ended) return;
     this.#ended = true;
     this.#pending = new Uint8Array(0);
-    const upload = this.#upload;
-    if (upload === undefined) return;
     // Best effort, and not by the caller's signal, which may be why it aborts; what stays is found by a sweep.
-    await Promise.allSettled([abortUpload(this.#bucket, this.#key, upload, this.#what)]);
+    await Promise.allSettled([...this.#givenUp, ...(this.#upload === undefined ? [] : [this.#remove(this.#upload)])]);
   }
 
   /** Gives bytes their place, behind those before them; undefined while they are too few for a part. */
@@ -151,7 +153,24 @@ export class S3Writer implements ObjectWriter {
     return this.#upload;
   }
 
+  /** Begins an upload. One that the store begins after the signal has fired is removed again: nobody else knows its id. */
   async #begin(signal: AbortSignal | undefined): Promise<string> {
+    const late = new AbortController();
+    const begun = this.#create(late.signal);
+    try {
+      return await unlessAborted(begun, signal);
+    } catch (error) {
+      if (signal?.aborted === true) {
+        const timer = setTimeout(() => late.abort(), LATE_MS);
+        const removed = begun.then((upload) => this.#remove(upload)).finally(() => clearTimeout(timer));
+        // A beginning that failed left nothing to remove.
+        this.#givenUp.push(removed.catch(() => undefined));
+      }
+      throw error;
+    }
+  }
+
+  async #create(signal: AbortSignal): Promise<string> {
     const answer = await this.#bucket.request('CreateMultipartUpload', this.#what, signal, ({ sdk, client }) =>
       client.send(
         new sdk.CreateMultipartUploadCommand({
@@ -167,6 +186,10 @@ export class S3Writer implements ObjectWriter {
     );
     invariant(answer.UploadId !== undefined, `${this.#what}: the store began an upload without an id`);
     return answer.UploadId;
+  }
+
+  async #remove(upload: string): Promise<void> {
+    await abortUpload(this.#bucket, this.#key, upload, this.#what);
   }
 
   /** CRC-32C of the whole object. */
@@ -217,5 +240,22 @@ export async function abortUpload(bucket: S3Bucket, key: string, upload: string,
     );
   } catch (error) {
     if (!(isSpanvaultError(error) && /NoSuchUpload/.test(String(error.details.reason)))) throw error;
+  }
+}
+
+/** What `work` gives, or SV_ABORTED as soon as the signal fires; the work goes on. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work;
+  let stop = (): void => undefined;
+  const aborted = new Promise<void>((resolve) => {
+    stop = resolve;
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    await Promise.race([work, aborted]);
+    throwIfAborted(signal);
+    return await work;
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }

@@ -185,6 +185,39 @@ describe.skipIf(!hasVersitygw)('parts side by side to s3', () => {
     expect(written).toBeGreaterThan(2);
   }, 60_000);
 
+  it('leave no upload that the store began while it was aborted', async () => {
+    let beginning = (): void => undefined;
+    const asked = new Promise<void>((resolve) => {
+      beginning = resolve;
+    });
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const relay = await startRelay(server.url, async ({ url }) => {
+      if (/[?&]uploads/.test(url)) {
+        beginning();
+        await answered;
+      }
+      return 'pass' as const;
+    });
+    try {
+      const storage = openStorage({ uri: server.uri('parts/late', relay.url), settings: {} });
+      const writer = await storage.create('a');
+      const written = expect(writer.write(part(0))).rejects.toMatchObject({ code: 'SV_ABORTED' });
+      await asked;
+      const aborted = writer.abort();
+      await written;
+      answer();
+      await aborted;
+      // What the store does with the request when nobody listens any more takes it a moment.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(await uploads()).toEqual([]);
+    } finally {
+      await relay.stop();
+    }
+  });
+
   it('end with the backup that a middle part fails, which tells why', async () => {
     const cluster = await newCluster();
     await workloadInit(cluster, 'kv', { rows: 30_000, valueBytes: 1024 });
