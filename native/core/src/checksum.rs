@@ -41,6 +41,20 @@ pub fn crc32_ieee_append(before: u32, bytes: &[u8]) -> u32 {
     append(CrcAlgorithm::Crc32IsoHdlc, before, bytes)
 }
 
+/// CRC-32 IEEE of two pieces, one behind the other.
+#[inline]
+pub fn crc32_ieee_of_two(first: &[u8], second: &[u8]) -> u32 {
+    if first.len().max(second.len()) <= SHORT_BYTES {
+        return crc32_short::of_two(first, second);
+    }
+    crc32_ieee_append(crc32_ieee(first), second)
+}
+
+/// What a difference of two CRC-32 IEEE becomes when both go on with the same `bytes` bytes.
+pub fn crc32_ieee_shift(difference: u32, bytes: usize) -> u32 {
+    crc_fast::checksum_combine(CrcAlgorithm::Crc32IsoHdlc, u64::from(difference), 0, bytes as u64) as u32
+}
+
 /// Both algorithms start from and end with an inverted register; a `Digest` starts from the register itself.
 fn append(algorithm: CrcAlgorithm, before: u32, bytes: &[u8]) -> u32 {
     let mut digest = Digest::new_with_init_state(algorithm, u64::from(!before));

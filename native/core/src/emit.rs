@@ -6,7 +6,7 @@ use crate::batch::{Full, Packer};
 use crate::engine_key::{Timestamp, encoded_len};
 use crate::fault::{Fault, escape_key};
 use crate::neighbour::common_prefix;
-use crate::rewrite::KeyRewriter;
+use crate::rewrite::{KeyRewriter, Rewritten};
 use crate::row_boundary::RowCounter;
 use crate::value;
 
@@ -67,6 +67,17 @@ fn write_key(room: &mut [u8], user: &[u8], version: Option<Timestamp>) {
     }
 }
 
+/// The sum of a value under its new key, of which `kept` bytes are those of the old one; none where it has to be computed.
+#[inline]
+fn sum_after(rewriter: &mut KeyRewriter, sum: u32, kept: Option<usize>, value: &[u8]) -> Option<u32> {
+    if rewriter.is_empty() {
+        return Some(sum);
+    }
+    // The four bytes of the checksum are no part of the sum.
+    let rest = kept? + value::parse(value).ok()?.body.len().checked_sub(4)?;
+    Some(sum ^ rewriter.crc_change(rest))
+}
+
 impl Emitter {
     /// An emitter; an empty rewriter keeps every key.
     #[must_use]
@@ -74,7 +85,7 @@ impl Emitter {
         Self { rewriter, timestamp, checksums, key: Vec::new(), last: Vec::new(), rows: RowCounter::new(), bytes: 0 }
     }
 
-    /// Writes one entry.
+    /// Writes one entry. `sum` is that of its key and value, where checking them has computed it.
     ///
     /// # Errors
     /// `SV_CORRUPT_VALUE` for a malformed value whose header or checksum is to change, `SV_INTERNAL` when the given
@@ -86,11 +97,14 @@ impl Emitter {
         user: &[u8],
         version: Option<Timestamp>,
         stored: &[u8],
+        sum: Option<u32>,
     ) -> Result<Emitted, Fault> {
-        let mut user = user;
+        let (mut user, mut kept) = (user, None);
         if !self.rewriter.is_empty() {
-            if !self.rewriter.rewrite(user, &mut self.key) {
-                return Ok(Emitted::Outside);
+            match self.rewriter.rewrite(user, &mut self.key) {
+                Rewritten::Outside => return Ok(Emitted::Outside),
+                Rewritten::Prefix(rest) => kept = Some(rest),
+                Rewritten::Nested => {}
             }
             if self.key < self.last {
                 return Err(Fault::internal(format!(
@@ -122,7 +136,10 @@ impl Emitter {
             match self.checksums {
                 Checksums::Keep => {}
                 Checksums::Clear => value::clear_checksum(user, value_room)?,
-                Checksums::Compute => value::set_checksum(user, value_room)?,
+                Checksums::Compute => match sum.and_then(|sum| sum_after(&mut self.rewriter, sum, kept, stored)) {
+                    Some(sum) => value::set_sum(user, value_room, sum)?,
+                    None => value::set_checksum(user, value_room)?,
+                },
             }
         }
         self.bytes += (user.len() + stored.len()) as u64;

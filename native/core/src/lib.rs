@@ -13,6 +13,7 @@ pub mod checksum;
 pub mod codec;
 pub mod columnar;
 mod crc32_short;
+pub mod crc_change;
 pub mod cursor;
 mod data_block;
 pub mod emit;

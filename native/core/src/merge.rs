@@ -13,7 +13,7 @@ use crate::merge_heap::{FileHeap, version_of};
 pub use crate::merge_options::{MergeFacts, MergeOptions, MergeStep, Need};
 use crate::rewrite::KeyRewriter;
 use crate::selection::{Choice, Mode, Selection, SelectionOptions};
-use crate::value;
+use crate::value::{self, Verdict};
 
 /// Bytes of data blocks asked for at once, for each file.
 pub const WINDOW_BYTES: u64 = 1 << 20;
@@ -44,6 +44,8 @@ pub struct LayerMerge {
     emitter: Emitter,
     /// What was chosen for the least entry, until it is written.
     choice: Option<Choice>,
+    /// The sum that checking the least entry has computed.
+    sum: Option<u32>,
     /// File of the entry judged last.
     judged: Option<usize>,
     facts: MergeFacts,
@@ -79,6 +81,7 @@ impl LayerMerge {
             }),
             emitter: Emitter::new(rewriter, options.rewrite_timestamp, options.checksums),
             choice: None,
+            sum: None,
             judged: None,
             facts: MergeFacts::default(),
             failed: None,
@@ -273,10 +276,10 @@ impl LayerMerge {
             }
             Choice::Emit => {
                 let (user, version) = (entries.user_key(), version_of(entries.version()));
-                Some(self.emitter.write(packer, user, version, cursor.value()?)?)
+                Some(self.emitter.write(packer, user, version, cursor.value()?, self.sum)?)
             }
             Choice::EmitTombstone(time) | Choice::TombstoneBefore(time) => {
-                Some(self.emitter.write(packer, entries.user_key(), Some(time), &[])?)
+                Some(self.emitter.write(packer, entries.user_key(), Some(time), &[], None)?)
             }
         };
         match emitted {
@@ -317,8 +320,12 @@ impl LayerMerge {
             if !same {
                 self.selection.begin(user);
             }
+            self.sum = None;
             if self.verify && entries.version() != Version::None {
-                value::verify(user, cursor.value()?).map_err(|fault| fault.within(&format!("sst {}", cursor.name())))?;
+                let verdict = value::verify(user, cursor.value()?);
+                if let Verdict::Verified(sum) = verdict.map_err(|fault| fault.within(&format!("sst {}", cursor.name())))? {
+                    self.sum = Some(sum);
+                }
             }
             self.judged = Some(least);
         }

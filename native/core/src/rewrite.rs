@@ -3,6 +3,7 @@
 //! Owns finding the pair of a key and the walk over ordered encodings that finds nested `fe ‖ table ‖ index`
 //! components. Must not touch versions or values.
 
+use crate::crc_change::CrcChange;
 use crate::fault::{Fault, escape_key};
 use crate::ordered::{peek_length, read_uvarint};
 
@@ -17,6 +18,19 @@ struct Pair {
     parent: Option<usize>,
     /// No other old prefix begins with this one.
     leaf: bool,
+    /// What the new prefix means for checksums over the key.
+    crc: CrcChange,
+}
+
+/// What became of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rewritten {
+    /// It lies under no given prefix, or belongs to an interleaved table that is not among them.
+    Outside,
+    /// Its prefix was replaced; so many bytes behind it are as they were.
+    Prefix(usize),
+    /// Components behind its prefix were replaced too.
+    Nested,
 }
 
 /// Rewrites user keys; remembers the last pair, since keys come sorted.
@@ -64,7 +78,13 @@ impl KeyRewriter {
                 }
                 parent = pair.parent;
             }
-            rewriter.pairs.push(Pair { old: old.clone(), new: new.clone(), parent, leaf: true });
+            rewriter.pairs.push(Pair {
+                old: old.clone(),
+                new: new.clone(),
+                parent,
+                leaf: true,
+                crc: CrcChange::new(old, new),
+            });
             rewriter.map_table(old, new)?;
         }
         Ok(rewriter)
@@ -107,20 +127,26 @@ impl KeyRewriter {
         self.pairs.get(self.last)
     }
 
-    /// Replaces `out` by the rewritten key; `false` when the key lies under no given prefix, or belongs to an
-    /// interleaved table that is not among them.
+    /// Replaces `out` by the rewritten key.
     #[inline]
-    pub fn rewrite(&mut self, user: &[u8], out: &mut Vec<u8>) -> bool {
+    pub fn rewrite(&mut self, user: &[u8], out: &mut Vec<u8>) -> Rewritten {
         out.clear();
-        let Some(pair) = self.find(user) else { return false };
+        let Some(pair) = self.find(user) else { return Rewritten::Outside };
         out.extend_from_slice(&pair.new);
         let rest = user.get(pair.old.len()..).unwrap_or_default();
         // Without a table among the pairs these are no SQL keys, and nothing in them is a component.
         if self.tables.is_empty() || !rest.contains(&INTERLEAVED) {
             out.extend_from_slice(rest);
-            return true;
+            return Rewritten::Prefix(rest.len());
         }
-        self.rewrite_nested(rest, out)
+        if self.rewrite_nested(rest, out) { Rewritten::Nested } else { Rewritten::Outside }
+    }
+
+    /// What the prefix replaced last changes in the CRC-32 of a message that begins with the key, when `rest` bytes follow
+    /// the prefix, those of the key included.
+    #[inline]
+    pub fn crc_change(&mut self, rest: usize) -> u32 {
+        self.pairs.get_mut(self.last).map_or(0, |pair| pair.crc.over(rest))
     }
 
     /// Copies the columns of a key, and replaces the table of every nested component between them. Bytes that are no
@@ -156,7 +182,7 @@ mod tests {
         let packed: Vec<Vec<u8>> = pairs.iter().map(|p| p.to_vec()).collect();
         let mut rewriter = KeyRewriter::new(&packed).expect("sound pairs");
         let mut out = vec![9];
-        rewriter.rewrite(user, &mut out).then_some(out)
+        (rewriter.rewrite(user, &mut out) != Rewritten::Outside).then_some(out)
     }
 
     #[test]
@@ -171,7 +197,7 @@ mod tests {
         let mut rewriter = KeyRewriter::new(&[b"a".to_vec(), b"A".to_vec(), b"ab".to_vec(), b"B".to_vec()]).expect("pairs");
         let mut out = Vec::new();
         for (user, want) in [(&b"aa"[..], &b"Aa"[..]), (b"ab", b"B"), (b"ac", b"Ac"), (b"ab1", b"B1")] {
-            assert!(rewriter.rewrite(user, &mut out));
+            assert_eq!(rewriter.rewrite(user, &mut out), Rewritten::Prefix(want.len() - 1));
             assert_eq!(out, want);
         }
     }

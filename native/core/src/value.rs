@@ -3,7 +3,7 @@
 //! Owns the extended header (sentinel 0x65), tombstones, and the CRC-32 of a value over its user key. Must not decode
 //! the datum behind the tag.
 
-use crate::checksum::{crc32_ieee, crc32_ieee_append};
+use crate::checksum::crc32_ieee_of_two;
 use crate::fault::{Fault, Result, escape_key};
 
 /// Fifth byte of a value with an extended header.
@@ -32,8 +32,8 @@ impl MvccValue<'_> {
 /// What a check of a value's checksum says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// There is a checksum and it is right.
-    Verified,
+    /// There is a checksum and it is right; the sum, as [`sum`] gives it.
+    Verified(u32),
     /// A tombstone, or a checksum of 0, which means "not computed".
     Unverifiable,
 }
@@ -62,14 +62,16 @@ pub fn is_tombstone(value: &[u8]) -> bool {
     value.is_empty() || parse(value).is_ok_and(|v| v.is_tombstone())
 }
 
-/// The checksum of a value proper at a user key (full key, without version, with tenant prefix); never 0.
+/// The CRC-32 of a user key (full key, without version, with tenant prefix) and what of a value proper its checksum covers.
 #[inline]
-pub fn checksum(user_key: &[u8], body: &[u8]) -> u32 {
-    let tagged = body.get(4..).unwrap_or_default();
-    match crc32_ieee_append(crc32_ieee(user_key), tagged) {
-        0 => 1,
-        crc => crc,
-    }
+pub fn sum(user_key: &[u8], body: &[u8]) -> u32 {
+    crc32_ieee_of_two(user_key, body.get(4..).unwrap_or_default())
+}
+
+/// The checksum that is stored for a sum: 0 means "not computed".
+#[inline]
+const fn checksum(sum: u32) -> u32 {
+    if sum == 0 { 1 } else { sum }
 }
 
 fn fault(user_key: &[u8], reason: &str) -> Fault {
@@ -89,11 +91,12 @@ pub fn verify(user_key: &[u8], value: &[u8]) -> Result<Verdict> {
     if stored == 0 {
         return Ok(Verdict::Unverifiable);
     }
-    let computed = checksum(user_key, body);
+    let sum = sum(user_key, body);
+    let computed = checksum(sum);
     if stored != computed {
         return Err(fault(user_key, &format!("has checksum {stored:08x}, computed {computed:08x}")));
     }
-    Ok(Verdict::Verified)
+    Ok(Verdict::Verified(sum))
 }
 
 /// Where the 4 checksum bytes of an MVCC value begin; None for a tombstone.
@@ -119,9 +122,19 @@ pub fn clear_checksum(user_key: &[u8], value: &mut [u8]) -> Result<()> {
 /// # Errors
 /// `SV_CORRUPT_VALUE` when the value is malformed.
 pub fn set_checksum(user_key: &[u8], value: &mut [u8]) -> Result<()> {
-    store(user_key, value, |body| checksum(user_key, body))
+    store(user_key, value, |body| checksum(sum(user_key, body)))
 }
 
+/// Sets the checksum of an MVCC value to that of a sum that is known.
+///
+/// # Errors
+/// `SV_CORRUPT_VALUE` when the value is malformed.
+#[inline]
+pub fn set_sum(user_key: &[u8], value: &mut [u8], sum: u32) -> Result<()> {
+    store(user_key, value, |_| checksum(sum))
+}
+
+#[inline]
 fn store(user_key: &[u8], value: &mut [u8], crc: impl FnOnce(&[u8]) -> u32) -> Result<()> {
     let Some(at) = checksum_at(value).map_err(|reason| fault(user_key, reason))? else {
         return Ok(());
@@ -172,7 +185,7 @@ mod tests {
             let at = checksum_at(&value).unwrap().unwrap();
             prop_assert_eq!(at, header.as_ref().map_or(0, |h| 5 + h.len()));
             set_checksum(&key, &mut value).unwrap();
-            prop_assert_eq!(verify(&key, &value).unwrap(), Verdict::Verified);
+            prop_assert_eq!(verify(&key, &value).unwrap(), Verdict::Verified(sum(&key, &body)));
             let mut flipped = value.clone();
             // The checksum and what it covers; a flip inside could leave a checksum of 0, which is not an error.
             let i = at + flip.index(body.len());

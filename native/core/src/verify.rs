@@ -296,7 +296,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         match value::verify(self.entries.user_key(), stored) {
-            Ok(Verdict::Verified) => report.values_verified += 1,
+            Ok(Verdict::Verified(_)) => report.values_verified += 1,
             Ok(Verdict::Unverifiable) => report.values_unverifiable += 1,
             Err(fault) => return Err(Stop::Fault(fault.within(&format!("sst {}", reader.file)))),
         }

@@ -15,11 +15,14 @@ use support::{Entry, Noise, Span, Table, build, drain, key};
 
 const PREFIX: &[u8] = b"\xbd\x89";
 
+/// Versions of keys, as a file holds them.
+type Points = BTreeMap<(Vec<u8>, std::cmp::Reverse<Timestamp>), Vec<u8>>;
+
 /// One file of a layer: what it holds and how it is written.
 #[derive(Clone, Debug)]
 struct Part {
     layer: u32,
-    points: BTreeMap<(Vec<u8>, std::cmp::Reverse<Timestamp>), Vec<u8>>,
+    points: Points,
     spans: Vec<Span>,
     format: u32,
     block_entries: usize,
@@ -55,6 +58,16 @@ fn bound() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![2 => Just(Vec::new()), 1 => user()]
 }
 
+/// Values that end in an odd byte have their checksum, the others none.
+fn summed(mut points: Points) -> Points {
+    for ((user, _), value) in &mut points {
+        if value.last().is_some_and(|byte| byte % 2 == 1) {
+            value::set_checksum(user, value).expect("sound");
+        }
+    }
+    points
+}
+
 fn part() -> impl Strategy<Value = Part> {
     let points = proptest::collection::btree_map((user(), time().prop_map(std::cmp::Reverse)), stored(), 0..25);
     let spans = proptest::collection::vec((user(), user(), time()), 0..3);
@@ -62,7 +75,7 @@ fn part() -> impl Strategy<Value = Part> {
     (0u32..4, points, spans, shape, (bound(), bound(), any::<bool>())).prop_map(
         |(layer, points, spans, (format, block_entries, partition, value_blocks, xxhash, elided), bounds)| Part {
             layer,
-            points,
+            points: summed(points),
             spans: spans
                 .into_iter()
                 .filter(|(start, end, _)| start < end && format >= 2)
@@ -172,8 +185,10 @@ fn model(parts: &[Part], options: &MergeOptions) -> Vec<Entry> {
                 [old, new] if user.starts_with(old) => [new, &user[old.len()..]].concat(),
                 _ => continue,
             };
-            if options.checksums == Checksums::Compute {
-                value::set_checksum(&user, &mut value).expect("sound");
+            match options.checksums {
+                Checksums::Keep => {}
+                Checksums::Clear => value::clear_checksum(&user, &mut value).expect("sound"),
+                Checksums::Compute => value::set_checksum(&user, &mut value).expect("sound"),
             }
             out.push((key(&user, time.wall, time.logical), value));
         }
