@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 
 use crate::engine_key::Timestamp;
 use crate::index::{Want, separator_user_key};
+use crate::key_order;
 
 /// One input file of a merge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Bounds {
         if self.end.is_empty() {
             return false;
         }
-        match user.cmp(&self.end) {
+        match key_order::compare(user, &self.end) {
             Ordering::Less => false,
             Ordering::Equal => !self.end_inclusive,
             Ordering::Greater => true,

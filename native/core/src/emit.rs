@@ -67,6 +67,17 @@ fn write_key(room: &mut [u8], user: &[u8], version: Option<Timestamp>) {
     }
 }
 
+/// A key comes before another, with which it shares its first `shared` bytes and no more.
+#[inline]
+fn precedes(key: &[u8], other: &[u8], shared: usize) -> bool {
+    other.get(shared).is_some_and(|theirs| key.get(shared).is_none_or(|own| own < theirs))
+}
+
+#[cold]
+fn disorder(key: &[u8], last: &[u8]) -> Fault {
+    Fault::internal(format!("rewriting puts the key {} behind {}", escape_key(key), escape_key(last)))
+}
+
 /// The sum of a value under its new key, of which `kept` bytes are those of the old one; none where it has to be computed.
 #[inline]
 fn sum_after(rewriter: &mut KeyRewriter, sum: u32, kept: Option<usize>, value: &[u8]) -> Option<u32> {
@@ -106,14 +117,11 @@ impl Emitter {
                 Rewritten::Prefix(rest) => kept = Some(rest),
                 Rewritten::Nested => {}
             }
-            if self.key < self.last {
-                return Err(Fault::internal(format!(
-                    "rewriting puts the key {} behind {}",
-                    escape_key(&self.key),
-                    escape_key(&self.last)
-                )));
-            }
             user = &self.key;
+        }
+        let shared = common_prefix(user, &self.last);
+        if !self.rewriter.is_empty() && precedes(user, &self.last, shared) {
+            return Err(disorder(user, &self.last));
         }
         let mut stored = stored;
         let mut version = version;
@@ -143,7 +151,7 @@ impl Emitter {
             }
         }
         self.bytes += (user.len() + stored.len()) as u64;
-        self.rows.count(user, common_prefix(&self.last, user));
+        self.rows.count(user, shared);
         if self.rewriter.is_empty() {
             self.last.clear();
             self.last.extend_from_slice(user);

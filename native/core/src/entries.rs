@@ -12,6 +12,7 @@ use crate::engine_key::{self, KeyFlaw, Timestamp};
 use crate::fault::escape_key;
 use crate::flaw::Flaw;
 use crate::footer::Format;
+use crate::key_order;
 use crate::reader::{Comparer, TableHead};
 use crate::value_block::{StoredValue, ValueHandle, parse_stored};
 
@@ -204,12 +205,17 @@ impl Entries {
         let skip = equal.min(user_before).min(self.user);
         let old = self.previous.get(skip..user_before).unwrap_or_default();
         let new = engine.get(skip..self.user).unwrap_or_default();
-        let order = old.cmp(new).then_with(|| match (version_before, self.version) {
+        let users = match (old.first(), new.first()) {
+            // Where the block says how far the keys agree, the next byte decides.
+            (Some(x), Some(y)) if x != y => x.cmp(y),
+            _ => key_order::compare(old, new),
+        };
+        let order = users.then_with(|| match (version_before, self.version) {
             (Version::At(old), Version::At(new)) => new.cmp(&old),
             (Version::None, Version::None) => Ordering::Equal,
             _ => engine_key::compare(self.previous_engine(), engine),
         });
-        self.same_user = old == new;
+        self.same_user = users.is_eq();
         match order {
             Ordering::Less => Ok(()),
             Ordering::Equal if self.allow_overwrites && trailer_before > self.trailer => Ok(()),

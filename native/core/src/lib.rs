@@ -25,6 +25,7 @@ pub mod fault;
 pub mod flaw;
 pub mod footer;
 pub mod index;
+pub mod key_order;
 pub mod merge;
 pub mod merge_heap;
 pub mod merge_options;

@@ -9,6 +9,7 @@ use crate::cursor::{Bounds, FileCursor, MergeFile, Progress};
 use crate::emit::{Emitted, Emitter};
 use crate::entries::Version;
 use crate::fault::Fault;
+use crate::key_order;
 use crate::merge_heap::{FileHeap, version_of};
 pub use crate::merge_options::{MergeFacts, MergeOptions, MergeStep, Need};
 use crate::rewrite::KeyRewriter;
@@ -203,7 +204,7 @@ impl LayerMerge {
     fn next_is_due(&self) -> bool {
         let Some(next) = self.pending.last().and_then(|&i| self.cursors.get(i)) else { return false };
         match self.heap.least().and_then(|i| self.cursors.get(i)) {
-            Some(least) => next.start_bound() <= least.entries().user_key(),
+            Some(least) => key_order::compare(next.start_bound(), least.entries().user_key()).is_le(),
             None => true,
         }
     }

@@ -176,6 +176,20 @@ pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
         let bits = differ(n - 8);
         return if bits == 0 { n } else { n - 8 + (bits.trailing_zeros() / 8) as usize };
     }
+    if n >= 4 {
+        // SAFETY: `at + 4 <= n` at both calls, and both slices have at least n bytes.
+        let differ = |at: usize| unsafe {
+            let x = a.as_ptr().add(at).cast::<u32>().read_unaligned();
+            let y = b.as_ptr().add(at).cast::<u32>().read_unaligned();
+            u32::from_le(x ^ y)
+        };
+        let (first, last) = (differ(0), differ(n - 4));
+        return match (first, last) {
+            (0, 0) => n,
+            (0, last) => n - 4 + (last.trailing_zeros() / 8) as usize,
+            (first, _) => (first.trailing_zeros() / 8) as usize,
+        };
+    }
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
 }
 
