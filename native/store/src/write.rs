@@ -15,8 +15,10 @@ use crate::keys;
 use crate::read::POINT_BYTES;
 use crate::store::Store;
 
-/// Bytes of keys and values in one transaction of an ingest: bounds the memory of its dirty pages.
-const INGEST_TXN_BYTES: usize = 32 << 20;
+/// Bytes of keys and values in one transaction of an ingest. Its pages are copied into new memory and written to the file at its
+/// end: of this size they stay in the processor's cache from the one to the other and on to the next transaction, while
+/// what a commit costs of its own is still nothing.
+const INGEST_TXN_BYTES: usize = 2 << 20;
 
 /// Bytes of keys and values of entries [from, to).
 fn bytes_between(batch: &Batch<'_>, from: usize, to: usize) -> usize {
@@ -32,7 +34,7 @@ pub struct MetaPut<'a> {
 }
 
 impl Store {
-    /// Puts a batch in engine-key order in transactions of at most 32 MiB. Durable only after `sync`, or after the
+    /// Puts a batch in engine-key order in transactions of at most 2 MiB. Durable only after `sync`, or after the
     /// next `commit`. A batch that is not sorted is stored as well, only slower.
     pub fn ingest(&self, batch: &Batch<'_>) -> Result<()> {
         let mut from = 0;
