@@ -11,7 +11,7 @@ import {
   NO_BUILD_INFO,
   NO_ROWS,
 } from '../manifest/index.js';
-import type { ExportedFile } from './export_task.js';
+import type { ExportedFile } from './export_work.js';
 
 /** A finished file with the bucket it lies in. */
 export interface PlacedExport extends ExportedFile {

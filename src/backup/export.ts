@@ -10,7 +10,7 @@ import {
   type ExportTaskResult,
   type ExportWaits,
   NO_READS,
-} from './export_task.js';
+} from './export_work.js';
 import type { BackupOptions, ResolvedBackupOptions } from './options.js';
 import type { ExportPass } from './passes.js';
 import type { ExportTaskPlan } from './plan.js';

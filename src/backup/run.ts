@@ -21,7 +21,7 @@ import { type Manifest, STATISTICS_FILE, type TableStatistic } from '../manifest
 import { type BucketUsage, measureOperation, openStorage } from '../storage/index.js';
 import { assembleManifest, type PlacedExport } from './assemble.js';
 import { type Exported, exportPasses, exportTotals, ticks } from './export.js';
-import type { ExportReads, ExportWaits } from './export_task.js';
+import type { ExportReads, ExportWaits } from './export_work.js';
 import { endOf, type Layer, openChain, parseLocations, resolveLayer, startOf } from './layer.js';
 import { type BackupOptions, type ResolvedBackupOptions, resolveBackupOptions } from './options.js';
 import { checkGarbage, type ExportPass, heldSpans, newestThreshold, planPasses } from './passes.js';

@@ -2,8 +2,9 @@
 
 use napi::bindgen_prelude::Uint8ArraySlice;
 use napi_derive::napi;
+use spanvault_core::ceiling;
 use spanvault_core::checksum;
-use spanvault_core::codec::{self, Compression};
+use spanvault_core::codec::Compression;
 
 use crate::faults::{Result, thrown};
 use crate::numbers::{size, small, whole};
@@ -46,7 +47,7 @@ pub fn codec_ceiling(
     let scratch = unsafe { scratch.as_mut() };
     Compression::parse(&compression)
         .and_then(|codec| {
-            codec::codec_ceiling(input, codec, level as i32, size(block_bytes, "block size")?, scratch, published)
+            ceiling::codec_ceiling(input, codec, level as i32, size(block_bytes, "block size")?, scratch, published)
         })
         .map(|bytes| bytes as f64)
         .map_err(thrown)

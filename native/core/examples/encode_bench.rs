@@ -9,7 +9,8 @@
 use std::time::Instant;
 
 use spanvault_core::batch::{Batch, Packer};
-use spanvault_core::codec::{Compression, codec_ceiling};
+use spanvault_core::ceiling::codec_ceiling;
+use spanvault_core::codec::Compression;
 use spanvault_core::engine_key::{Timestamp, encode};
 use spanvault_core::sst_writer::{Reason, SstOptions, SstWriter};
 

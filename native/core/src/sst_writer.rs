@@ -14,117 +14,12 @@ use crate::engine_key::{self, SEPARATOR_TRAILER, SET_TRAILER, TRAILER_BYTES};
 use crate::entry_list::EntryList;
 use crate::fault::{Fault, Result};
 use crate::properties_writer::{BlockHandle, TableNumbers, footer, metaindex_payload, properties_payload};
-use crate::row_boundary::RowBoundary;
+pub use crate::sst_options::SstOptions;
+pub use crate::sst_report::{Progress, Reason, SstFileFacts};
 use crate::varint;
 
 /// Room beyond the block size for the last entry, restarts and trailer.
 const BLOCK_HEADROOM: usize = 4096;
-
-/// How a file is written; the fields of `NativeSstOptions`.
-#[derive(Clone, Copy, Debug)]
-pub struct SstOptions {
-    /// Codec of data blocks and index.
-    pub compression: Compression,
-    /// zstd level; ignored for the others.
-    pub level: i32,
-    /// Uncompressed size at which a data block ends.
-    pub block_bytes: usize,
-    /// Entries between full keys in a data block.
-    pub restart_interval: usize,
-    /// Size at which the file is to be ended at the next boundary.
-    pub target_file_bytes: u64,
-    /// Where a file may end.
-    pub row_boundary: RowBoundary,
-    /// Whether values are written with their checksum cleared.
-    pub clear_value_checksums: bool,
-}
-
-impl Default for SstOptions {
-    fn default() -> SstOptions {
-        SstOptions {
-            compression: Compression::Snappy,
-            level: 1,
-            block_bytes: 32 << 10,
-            restart_interval: 16,
-            target_file_bytes: 128 << 20,
-            row_boundary: RowBoundary::Sql,
-            clear_value_checksums: true,
-        }
-    }
-}
-
-impl SstOptions {
-    fn check(&self) -> Result<()> {
-        if !(64..=256 << 20).contains(&self.block_bytes) {
-            return Err(Fault::usage(format!("block size {} is not in 64..{}", self.block_bytes, 256 << 20)));
-        }
-        if !(1..=1 << 20).contains(&self.restart_interval) {
-            return Err(Fault::usage(format!("restart interval {} is not in 1..{}", self.restart_interval, 1 << 20)));
-        }
-        if self.target_file_bytes == 0 {
-            return Err(Fault::usage("target file size is 0"));
-        }
-        Ok(())
-    }
-}
-
-/// Why a call of [`SstWriter::write`] returned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The list is consumed.
-    Input,
-    /// The output memory is full: hand over another.
-    Out,
-    /// The target size is reached and entry `next` begins a new row: finish this file.
-    Cut,
-}
-
-impl Reason {
-    /// The word of `SstWriteProgress.reason`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Reason::Input => "input",
-            Reason::Out => "out",
-            Reason::Cut => "cut",
-        }
-    }
-}
-
-/// Result of one call of [`SstWriter::write`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// First entry that is not encoded.
-    pub next: usize,
-    /// Filled bytes of the output memory.
-    pub out_pos: usize,
-    /// Why the call returned.
-    pub reason: Reason,
-}
-
-/// Facts of a finished file; the fields of `SstFileFacts`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SstFileFacts {
-    /// Points.
-    pub entries: u64,
-    /// Engine keys with their 8-byte trailers, as the property `rocksdb.raw.key.size`.
-    pub raw_key_bytes: u64,
-    /// Values.
-    pub raw_value_bytes: u64,
-    /// Data blocks.
-    pub data_blocks: u64,
-    /// Bytes of the whole file.
-    pub file_bytes: u64,
-    /// User key of the first entry.
-    pub first_key: Vec<u8>,
-    /// User key of the last entry.
-    pub last_key: Vec<u8>,
-    /// Rows of primary indexes, as CockroachDB counts them.
-    pub rows: u64,
-    /// Entries of other indexes.
-    pub index_entries: u64,
-    /// User keys and values.
-    pub data_bytes: u64,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
