@@ -57,7 +57,9 @@ export function addShowCommand(program: Command, context: Context): void {
     .command('backups')
     .description('full backups of a collection')
     .argument('<uri...>', 'the collection; of a locality-aware one its default location')
-    .action((uris: string[], options: ShowOptions) => runShow(context, options, { kind: 'showBackups', uris }));
+    .action((uris: string[], options: ShowOptions, self: Command) =>
+      runShow(context, withThoseBefore(options, self), { kind: 'showBackups', uris }),
+    );
   withExamples(
     withStorage(withFormat(withCluster(backups))),
     "spanvault show backups --cluster ./c1 'nodelocal://1/east'",
@@ -72,14 +74,24 @@ export function addShowCommand(program: Command, context: Context): void {
     .option('--debug-ids', 'with descriptor ids')
     .option('--privileges', 'with grants and owners')
     .option('--as-json', 'the manifest as JSON')
-    .action((uris: string[], options: ShowBackupCommandOptions) =>
-      runShow(context, options, showStatement(uris, options)),
-    );
+    .action((uris: string[], own: ShowBackupCommandOptions, self: Command) => {
+      const options = withThoseBefore(own, self);
+      return runShow(context, options, showStatement(uris, options));
+    });
   withExamples(
     withStorage(withFormat(withIncrementalLocation(withCluster(withSource(backup))))),
     "spanvault show backup --cluster ./c1 --check-files 'nodelocal://1/east' 'nodelocal://1/west'",
     "spanvault show backup --cluster ./c1 --schemas --from '2023/02/23-150925.62' 'nodelocal://1/east'",
   );
+}
+
+/** Options before the command's name are taken by `show`, which knows them too; they count all the same. */
+function withThoseBefore<T extends object>(options: T, self: Command): T {
+  const { parent } = self;
+  const before = Object.entries(parent?.opts<Record<string, unknown>>() ?? {}).filter(
+    ([name]) => parent?.getOptionValueSource(name) === 'cli' && self.getOptionValueSource(name) !== 'cli',
+  );
+  return { ...options, ...Object.fromEntries(before) };
 }
 
 function runShow(context: Context, options: ShowOptions, statement: Statement): Promise<void> {

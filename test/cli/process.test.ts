@@ -82,6 +82,12 @@ test('the process prints, takes statements from a pipe, and ends with the exit c
   expect(await finished(start(['sql', '-e', 'FLY']))).toMatchObject({ code: 2, stdout: '' });
 });
 
+test('a cluster where no directory can be made is a failure of the disk, not of ours', async () => {
+  const { code, stderr } = await spanvault(['cluster', 'init', join(MAIN, 'c'), '--node', '']);
+  expect(stderr).toBe(`error: the directory ${join(MAIN, 'c', 'data')} cannot be made: ENOTDIR\n`);
+  expect(code).toBe(3);
+});
+
 describe('rows', () => {
   test('insert, select, update and delete by primary key', async () => {
     const id = '11111111-1111-4111-8111-111111111111';
@@ -161,6 +167,11 @@ describe('backup and restore', () => {
     ]);
     expect(shown.stdout).toContain('file_bytes');
     expect(shown.stdout).toContain('movr,public,rides,table,full,NULL,');
+    const earlier = ['show', '--cluster', cluster, '--check-files', 'backup', '--format', 'csv'];
+    const again = await runWith(embeddedHost, [...earlier, 'nodelocal://2/west', 'nodelocal://1/east'], {
+      env: { SPANVAULT_EXTERNAL_IO_DIR: buckets },
+    });
+    expect(again).toEqual(shown);
 
     const restored = await spanvault([
       'restore',

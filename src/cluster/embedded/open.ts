@@ -52,14 +52,29 @@ function dataDirectory(directory: string): string {
   return join(directory, 'data');
 }
 
+/** @throws SpanvaultError SV_STORAGE_DENIED or SV_STORAGE_IO where the file system refuses */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (cause) {
+    const { code = 'unknown error' } = cause as NodeJS.ErrnoException;
+    const denied = ['EACCES', 'EPERM', 'EROFS'].includes(code);
+    throw new SpanvaultError(
+      denied ? 'SV_STORAGE_DENIED' : 'SV_STORAGE_IO',
+      `the directory ${path} cannot be made: ${code}`,
+      { cause, details: { directory: path } },
+    );
+  }
+}
+
 /**
  * Makes a cluster in `directory`: `data/` holds the store, `extern/<node id>/` what nodelocal:// shows.
- * @throws SpanvaultError SV_EXISTS, SV_USAGE, SV_LOCALITY
+ * @throws SpanvaultError SV_EXISTS, SV_USAGE, SV_LOCALITY, SV_STORAGE_DENIED, SV_STORAGE_IO
  */
 export async function initCluster(directory: string, options: InitOptions): Promise<void> {
   const root = resolve(directory);
   if (options.nodes.length === 0) throw new SpanvaultError('SV_USAGE', 'a cluster needs at least one node');
-  mkdirSync(dataDirectory(root), { recursive: true });
+  makeDirectory(dataDirectory(root));
   const release = lockDirectory(root);
   try {
     const store = new EmbeddedStore(dataDirectory(root), {
@@ -74,7 +89,7 @@ export async function initCluster(directory: string, options: InitOptions): Prom
     } finally {
       store.close();
     }
-    for (const nodeId of options.nodes.keys()) mkdirSync(join(root, 'extern', String(nodeId + 1)), { recursive: true });
+    for (const nodeId of options.nodes.keys()) makeDirectory(join(root, 'extern', String(nodeId + 1)));
   } finally {
     release();
   }
