@@ -131,6 +131,7 @@ export async function* readSst(storage: ExternalStorage, name: string, signal?: 
           merge.feed(file, offset, bytes);
         }
       } else {
+        invariant(step.kind === 'batch', `${shown} is none of this machine's files`);
         // Copies: the memory is filled again by the next call.
         for (const { key, value } of iterateBatch(filledBatch(memory, step.count)))
           yield { key: key.slice(), value: value.slice() };

@@ -4,6 +4,8 @@
  * JavaScript-owned memory, keys and values never become JavaScript objects. `null` means none; undefined is a defect.
  */
 
+import type { NativeFileFault, NativeFiles } from './file_contract.js';
+
 /**
  * A packed batch: `bytes` = key_0 value_0 key_1 value_1 … in engine-key order. `offsets[2i]` is the start of key i,
  * `offsets[2i+1]` the start of value i, `offsets[2*count]` the end. Keys are engine keys (crdb-format.md 4.1), values
@@ -106,6 +108,11 @@ export interface NativeMergeOptions {
   readonly verifyChecksums: boolean;
   /** Prefixes of emitted keys that belong to primary indexes whose id is not 1, for the counts of rows; default none. */
   readonly primaries?: readonly Uint8Array[];
+  /**
+   * Bytes of windows that all files together hold; default 64 MiB. With less of it, many files are read in smaller windows: no smaller
+   * than 16 KiB, or one block.
+   */
+  readonly windowBudget?: number;
 }
 
 /** One input file of a merge. */
@@ -133,6 +140,8 @@ export type MergeStep =
     }
   /** The next entry alone does not fit: hand in at least this many bytes. */
   | { readonly kind: 'grow'; readonly bytes: number }
+  /** A file of this machine cannot be read (any more). */
+  | { readonly kind: 'failed'; readonly file: number; readonly fault: NativeFileFault }
   | { readonly kind: 'done' };
 
 export interface MergeFacts {
@@ -152,6 +161,21 @@ export interface MergeFacts {
 /** K-way merge over SST files that are read through windows which JavaScript fetches. */
 export interface NativeMerge {
   addFile(file: NativeMergeFile): number;
+  /**
+   * Adds a file of this machine below `root`, which the merge reads itself, on the thread that calls it: it never becomes a need. Its
+   * size is looked up and told; `fileBytes` does not count.
+   */
+  addLocalFile(
+    file: NativeMergeFile,
+    root: string,
+    path: string,
+  ): { readonly fault: NativeFileFault } | { readonly fault?: undefined; readonly fileBytes: number };
+  /** What was read of the files of this machine so far, by the files' numbers. */
+  localReads(): {
+    readonly reads: readonly number[];
+    readonly bytes: readonly number[];
+    readonly seconds: readonly number[];
+  };
   feed(file: number, offset: number, bytes: Uint8Array): void;
   /**
    * Fills `bytes` and `offsets` (2*count+1 used), behind the `held` entries (default 0) that they hold already: a merge that had
@@ -371,92 +395,6 @@ export interface NativeMemoryObjects {
 export interface NativeHeap {
   /** Gives its free pages, of all threads, back to the system: some milliseconds; where the allocator cannot, nothing. */
   releaseFreeMemory(): void;
-}
-
-/** Why a local file or directory was not read. */
-export interface NativeFileFault {
-  /** `outside`: a symbolic link leads out of the root. `cut`: the file became shorter while it was read. */
-  readonly kind: 'system' | 'outside' | 'notAFile' | 'cut' | 'panic';
-  /** The system's error number of kind `system`. */
-  readonly errno?: number;
-  /** Of kind `cut`: where the file ended, and its size when it was opened. */
-  readonly at?: number;
-  readonly total?: number;
-}
-
-/** A window of a file, or the fault. */
-export type NativeFileWindow =
-  | { readonly fault: NativeFileFault }
-  | { readonly fault?: undefined; readonly bytes: Uint8Array; readonly total: number };
-
-/** A window of a file to read; `offset` and `length` as in `fileRead`. */
-export interface NativeFilePiece {
-  readonly path: string;
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** Windows of many files, in the order in which they were asked for. */
-export interface NativeFilePieces {
-  /** The bytes of all, one after the other. */
-  readonly bytes: Uint8Array;
-  readonly lengths: readonly number[];
-  /** Size of each file; -1 where there is no window. */
-  readonly totals: readonly number[];
-  /** Why there is none: one for each -1. */
-  readonly faults: readonly NativeFileFault[];
-}
-
-/** What to list below `base`, which is below `root`. */
-export interface NativeFileWalkOptions {
-  readonly root: string;
-  readonly base: string;
-  /** Only names that begin with it. */
-  readonly prefix: string;
-  /** Names are cut behind its first occurrence past the prefix, and each cut name is given once. */
-  readonly delimiter?: string;
-  /** Only names behind this one in byte order. */
-  readonly after?: string;
-  /** Components that begin with it are left out. */
-  readonly hidden: string;
-}
-
-/** Some names in byte order, or the fault; links count as what they lead to, and what leads nowhere is left out. */
-export type NativeFileWalkPage =
-  | { readonly fault: NativeFileFault }
-  | {
-      readonly fault?: undefined;
-      readonly names: readonly string[];
-      /** Bytes of each file; -1 for a cut name. */
-      readonly sizes: readonly number[];
-      /** When each file was last written, in milliseconds since 1970; 0 for a cut name. */
-      readonly modified: readonly number[];
-      /** Nothing follows. A page may be empty and not the last. */
-      readonly done: boolean;
-    };
-
-/** A listing in progress. */
-export interface NativeFileWalk {
-  /** The next names, at most `most`: one task on a thread of Node's pool. Calls do not overlap. */
-  next(most: number): Promise<NativeFileWalkPage>;
-}
-
-/**
- * Local files below `root`, which no symbolic link leads out of. Each read is one task on a thread of Node's pool: as calls of
- * node:fs, a small read is six of them.
- */
-export interface NativeFiles {
-  /** A negative `offset` counts from the end; a negative `length` reads to it. Reading past the end gives what there is. */
-  fileRead(root: string, path: string, offset: number, length: number): Promise<NativeFileWindow>;
-  /** Small windows of many files as one task, each what `fileRead` would give. */
-  fileReadPieces(root: string, pieces: readonly NativeFilePiece[]): Promise<NativeFilePieces>;
-  /** A listing before its first name. A directory that is not there, or not there any more, holds nothing. */
-  fileWalk(options: NativeFileWalkOptions): NativeFileWalk;
-  /**
-   * Writes all of `bytes` from byte `position` of an open file, on the calling thread, and asks the disk to begin with them without
-   * waiting: not durable before a sync. Returns 0, or the system's error number.
-   */
-  fileWriteHere(descriptor: number, bytes: Uint8Array, position: number): number;
 }
 
 /** Kernels measured as ceilings by the benches, and checks used by tests. */

@@ -4,4 +4,5 @@
  */
 export * from './batch.js';
 export type * from './contract.js';
+export type * from './file_contract.js';
 export { native } from './native_module.js';

@@ -92,6 +92,8 @@ function guardWriter(writer: NativeSstWriter): NativeSstWriter {
 function guardMerge(merge: NativeMerge): NativeMerge {
   return {
     addFile: guarded((file) => merge.addFile(file)),
+    addLocalFile: guarded((file, root, path) => merge.addLocalFile(file, root, path)),
+    localReads: guarded(() => merge.localReads()),
     feed: guarded((file, offset, bytes) => merge.feed(file, offset, bytes)),
     next: guarded((bytes, offsets, held) => merge.next(bytes, offsets, held)),
     facts: guarded(() => merge.facts()),

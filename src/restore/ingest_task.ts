@@ -5,7 +5,7 @@ import type { Span, Timestamp } from '../keys/index.js';
 import { type MergeFacts, native } from '../native/index.js';
 import { type BucketUsage, measureStorage, openStorage, type StorageConfig } from '../storage/index.js';
 import { batchRoom, HeldBatches } from './held_batches.js';
-import { type IngestFile, WindowReader } from './window_reader.js';
+import { type IngestFile, WindowReader, windowBudgetOf } from './window_reader.js';
 
 /** One work unit of a restore. */
 export interface IngestTaskArgs {
@@ -56,6 +56,7 @@ async function ingestUnit(args: IngestTaskArgs, context: TaskContext): Promise<O
     rewriteTimestamp: args.writeTime,
     checksums: args.writeTime === null ? 'keep' : 'compute',
     verifyChecksums: true,
+    ...windowBudgetOf(stores),
   });
   try {
     const reader = new WindowReader(merge, args.files, stores, context.signal);
@@ -79,6 +80,8 @@ async function ingestUnit(args: IngestTaskArgs, context: TaskContext): Promise<O
         if (step.kind === 'need') {
           // Windows are named ahead of need: reading goes on while the merge does, until it is blocked.
           if (!reader.start(step.needs)) await timed(timings, 'readSeconds', () => reader.settle());
+        } else if (step.kind === 'failed') {
+          throw reader.failureOf(step.file, step.fault);
         } else if (step.kind === 'grow') {
           held.grow(step.bytes);
         } else {
@@ -104,6 +107,10 @@ async function ingestUnit(args: IngestTaskArgs, context: TaskContext): Promise<O
       for (await put(); !complete; await put()) complete = await fill();
       await timed(timings, 'writeSeconds', async () => writer?.flush());
     });
+    // What the merge read itself took its time.
+    const localSeconds = reader.countLocal();
+    timings.readSeconds += localSeconds;
+    timings.mergeSeconds -= localSeconds;
     return { facts: merge.facts(), bytesRead: reader.bytesRead, ...timings };
   } finally {
     merge.close();

@@ -1,7 +1,7 @@
-import { SpanvaultError } from '../fault/index.js';
+import { invariant, SpanvaultError } from '../fault/index.js';
 import type { Span } from '../keys/index.js';
-import type { NativeMerge } from '../native/index.js';
-import { type ExternalStorage, inLanes } from '../storage/index.js';
+import type { NativeFileFault, NativeMerge, NativeMergeFile } from '../native/index.js';
+import { type ExternalStorage, inLanes, type LocalObject } from '../storage/index.js';
 
 /** One input file of a unit as it crosses to a worker thread. */
 export interface IngestFile {
@@ -27,6 +27,14 @@ interface Fetched extends Window {
   readonly bytes: Uint8Array;
 }
 
+/** Bytes of windows that a merge holds where another read costs next to nothing; its own default is for round trips. */
+const LOCAL_BUDGET_BYTES = 8 * 1024 * 1024;
+
+/** What a merge of files from such stores should be given as its `windowBudget`. */
+export function windowBudgetOf(stores: readonly ExternalStorage[]): { readonly windowBudget?: number } {
+  return stores.every(({ local }) => local !== undefined) ? { windowBudget: LOCAL_BUDGET_BYTES } : {};
+}
+
 /** Fetches what a merge asks for, ahead of its need: memory is the windows that the merge has named. */
 export class WindowReader {
   readonly #merge: NativeMerge;
@@ -40,6 +48,8 @@ export class WindowReader {
     string,
     Promise<{ readonly key: string; readonly fetched?: Fetched; readonly failure?: unknown }>
   >();
+  /** Files that the merge reads itself, by number. */
+  readonly #locals = new Map<number, LocalObject>();
   bytesRead = 0;
 
   constructor(
@@ -54,27 +64,60 @@ export class WindowReader {
     this.#signal = signal;
   }
 
-  /** One read per file: its tail, which also tells its size; kept until the merge asks for it. */
+  /**
+   * Names the files to the merge. Those of this machine it reads itself; of each other one its tail is read, which also tells its size
+   * and is kept until the merge asks for it.
+   */
   async addFiles(): Promise<void> {
     // Side by side: a unit of a long chain has hundreds of files, and each read is a round trip.
-    const tails = await inLanes(this.#files, (file) =>
-      this.#stores[file.store]!.read(file.path, { offset: -TAIL_BYTES, signal: this.#signal }),
-    );
-    for (const [index, file] of this.#files.entries()) {
+    const tails = await inLanes(this.#files, async (file) => {
       const storage = this.#stores[file.store]!;
-      const { bytes, totalBytes } = tails[index]!;
-      this.bytesRead += bytes.length;
-      this.#tails.push({ bytes, offset: totalBytes - bytes.length });
-      this.#merge.addFile({
-        name: `${storage.display}/${file.path}`,
-        fileBytes: totalBytes,
-        layer: file.layer,
-        elidedPrefix: file.elidedPrefix,
-        startKey: file.span.key,
-        endKey: file.span.endKey,
-        endInclusive: file.endInclusive,
-      });
+      if (storage.local !== undefined) return undefined;
+      return await storage.read(file.path, { offset: -TAIL_BYTES, signal: this.#signal });
+    });
+    for (const [index, file] of this.#files.entries()) {
+      const tail = tails[index];
+      const named = this.#named(file, tail?.totalBytes ?? 0);
+      if (tail === undefined) {
+        this.#addLocal(index, file, named);
+        continue;
+      }
+      this.bytesRead += tail.bytes.length;
+      this.#tails[index] = { bytes: tail.bytes, offset: tail.totalBytes - tail.bytes.length };
+      this.#merge.addFile(named);
     }
+  }
+
+  #named({ path, layer, elidedPrefix, span, endInclusive, store }: IngestFile, fileBytes: number): NativeMergeFile {
+    const name = `${this.#stores[store]!.display}/${path}`;
+    return { name, fileBytes, layer, elidedPrefix, startKey: span.key, endKey: span.endKey, endInclusive };
+  }
+
+  #addLocal(number: number, file: IngestFile, named: NativeMergeFile): void {
+    const object = this.#stores[file.store]?.local?.(file.path);
+    invariant(object !== undefined, `${named.name} is no file of this machine`);
+    this.#locals.set(number, object);
+    const added = this.#merge.addLocalFile(named, object.root, object.path);
+    if (added.fault !== undefined) throw object.fault(added.fault);
+  }
+
+  /** The error of a file that the merge could not read. */
+  failureOf(file: number, fault: NativeFileFault): SpanvaultError {
+    const object = this.#locals.get(file);
+    invariant(object !== undefined, `a merge failed to read file ${file}, which is none of this machine`);
+    return object.fault(fault);
+  }
+
+  /** Counts what the merge has read itself. Call it once, at the end; the seconds that it took. */
+  countLocal(): number {
+    const { reads, bytes, seconds } = this.#merge.localReads();
+    let sum = 0;
+    for (const [file, object] of this.#locals) {
+      object.count({ calls: reads[file]!, bytes: bytes[file]!, seconds: seconds[file]! });
+      this.bytesRead += bytes[file]!;
+      sum += seconds[file]!;
+    }
+    return sum;
   }
 
   /** Begins to read windows that are not on their way yet; false when all of them are, so that only waiting helps. */

@@ -1,4 +1,5 @@
 import type { SpanvaultError } from '../fault/index.js';
+import type { NativeFileFault } from '../native/index.js';
 
 /** One object as a listing returns it. */
 export interface ListedObject {
@@ -35,6 +36,17 @@ export interface ReadResult {
 /** An object, or a window of one, among several that are read in one go. */
 export interface ReadPiece extends Pick<ReadOptions, 'offset' | 'length'> {
   readonly name: string;
+}
+
+/** An object that is a file of this machine, for native code that reads it itself. */
+export interface LocalObject {
+  /** No symbolic link leads out of this directory. */
+  readonly root: string;
+  readonly path: string;
+  /** Counts what was read of it. */
+  count(reads: { readonly calls: number; readonly bytes: number; readonly seconds: number }): void;
+  /** The error that stands for why native code could not read it. */
+  fault(fault: NativeFileFault): SpanvaultError;
 }
 
 /** What one of several reads came to; a failure is a value here, so that it does not end the others. */
@@ -104,6 +116,8 @@ export interface ExternalStorage {
    * many reads. Absent elsewhere.
    */
   readAll?(pieces: readonly ReadPiece[], options?: CallOptions): Promise<readonly PieceResult[]>;
+  /** Where an object is on this machine, if it is there at all: for a store of local files whose calls nobody limits or traces. */
+  local?(name: string): LocalObject;
   /** Size in bytes. */
   size(name: string, options?: CallOptions): Promise<number>;
   /** Atomic: readers see the old object, or the whole new one. Durable when it resolves. */

@@ -7,6 +7,7 @@ import type {
   ExternalStorage,
   ListedObject,
   ListOptions,
+  LocalObject,
   ObjectWriter,
   PieceResult,
   ReadOptions,
@@ -74,6 +75,15 @@ export class NodelocalStorage implements ExternalStorage {
       at += lengths[index]!;
       return { bytes: bytes.subarray(begin, at), totalBytes };
     });
+  }
+
+  local(name: string): LocalObject {
+    return {
+      root: this.#root.nodeDirectory,
+      path: this.#path(name),
+      count: () => undefined,
+      fault: (fault) => nativeFileFault(fault, `reading ${this.display}/${name}`),
+    };
   }
 
   async size(name: string): Promise<number> {

@@ -9,7 +9,7 @@ import { GsStorage } from './gs.js';
 import { HttpStorage } from './http.js';
 import { limitLayer } from './limits.js';
 import { MemoryStorage } from './memory.js';
-import { metricsLayer } from './metrics.js';
+import { metricsLayer, type OperationMetrics } from './metrics.js';
 import { NodelocalStorage } from './nodelocal.js';
 import { resolveRetry, retryLayer } from './retry.js';
 import { S3Storage } from './s3.js';
@@ -64,12 +64,31 @@ export function openStorage(config: StorageConfig): ExternalStorage {
   const onRetry = ({ operation }: StorageCall): void => {
     usage.operations[operation].retries++;
   };
-  return withLayers(storage, [
+  const free = settings.limits === undefined && settings.trace !== true;
+  const guarded = withLayers(storage, [
     metricsLayer(usage.operations),
     retryLayer(resolveRetry(settings.retry), clock, storage.display, onRetry),
     ...(settings.limits === undefined ? [] : [limitLayer(settings.limits, clock)]),
     ...(settings.trace === true ? [traceLayer(storage.display, clock)] : []),
   ]);
+  if (storage.local !== undefined && free)
+    guarded.local = countedLocal(storage.local.bind(storage), usage.operations.read);
+  return guarded;
+}
+
+/** Reads that native code makes by itself are counted all the same. */
+function countedLocal(
+  local: NonNullable<ExternalStorage['local']>,
+  sums: OperationMetrics,
+): NonNullable<ExternalStorage['local']> {
+  return (name) => ({
+    ...local(name),
+    count({ calls, bytes, seconds }) {
+      sums.calls += calls;
+      sums.bytes += bytes;
+      sums.seconds += seconds;
+    },
+  });
 }
 
 /** The bare driver of a checked URI. A client library is loaded by its driver's first call. */

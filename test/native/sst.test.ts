@@ -71,6 +71,7 @@ function run(merge: NativeMerge, files: readonly Buffer[]): string[] {
       }
       continue;
     }
+    if (step.kind === 'failed') throw new Error('no file of this machine was added');
     for (const { key } of iterateBatch({ bytes, offsets, count: step.count })) {
       found.push(`${Buffer.from(key.subarray(0, -10))}@${key.at(-2)}`);
     }

@@ -326,6 +326,25 @@ describe('usage', () => {
     expect(usage!.operations.read).toMatchObject({ calls: 4, failures: 2, bytes: 30 });
   });
 
+  it('of files that native code reads itself is counted, and where calls are limited or traced it reads none', async () => {
+    const open = (settings: StorageSettings) =>
+      openStorage({ uri: 'nodelocal://1/c', settings: { externalIODir: '/nowhere', ...settings } });
+    const [usage] = await measureStorage(async (ledger) => {
+      const object = open({}).local!('dir/file');
+      expect(object).toMatchObject({ root: '/nowhere/1', path: '/nowhere/1/c/dir/file' });
+      expect(object.fault({ kind: 'system', errno: 2 })).toMatchObject({
+        code: 'SV_STORAGE_NOT_FOUND',
+        message: 'reading nodelocal://1/c/dir/file failed: it does not exist',
+      });
+      object.count({ calls: 2, bytes: 30, seconds: 0.5 });
+      return ledger.usages();
+    });
+    expect(usage!.operations.read).toMatchObject({ calls: 2, bytes: 30, seconds: 0.5 });
+    expect(open({ limits: newStorageLimits(1e12, 1e9) }).local).toBeUndefined();
+    expect(open({ trace: true }).local).toBeUndefined();
+    expect(openStorage({ uri: 'memory://x', settings: {} }).local).toBeUndefined();
+  });
+
   it('of a nested measure is told apart', async () => {
     await measureStorage(async (outer) => {
       const inner = await measureStorage(async (ledger) => {

@@ -7,8 +7,10 @@ use spanvault_core::emit::Checksums;
 use spanvault_core::fault::{Fault, Result as Checked};
 use spanvault_core::merge::{LayerMerge, MergeOptions, MergeStep};
 use spanvault_core::selection::Mode;
+use spanvault_store::{LocalMerge, LocalStep};
 
 use crate::faults::{Result, thrown};
+use crate::files::NativeFileFault;
 use crate::numbers::{NativeTimestamp, size, small, whole};
 use crate::packed::{copied, disjoint};
 
@@ -39,6 +41,8 @@ pub struct NativeMergeOptions {
     pub verify_checksums: bool,
     /// Prefixes of emitted primary indexes whose id is not 1.
     pub primaries: Option<Vec<Uint8Array>>,
+    /// Bytes of windows that all files together hold.
+    pub window_budget: Option<f64>,
 }
 
 fn timestamp(value: &MaybeTimestamp) -> Checked<Option<spanvault_core::engine_key::Timestamp>> {
@@ -93,6 +97,20 @@ pub struct NativeMergeFile {
     pub end_inclusive: bool,
 }
 
+impl NativeMergeFile {
+    fn parse(&self) -> Checked<MergeFile> {
+        Ok(MergeFile {
+            name: self.name.clone(),
+            file_bytes: whole(self.file_bytes, "file size")?,
+            layer: small(self.layer, "layer")?,
+            elided_prefix: self.elided_prefix.to_vec(),
+            start_key: self.start_key.to_vec(),
+            end_key: self.end_key.to_vec(),
+            end_inclusive: self.end_inclusive,
+        })
+    }
+}
+
 /// Bytes of a file that are needed.
 #[napi(object, object_from_js = false)]
 pub struct NativeNeed {
@@ -104,7 +122,27 @@ pub struct NativeNeed {
     pub length: f64,
 }
 
-/// What a call of `next` came to: one of the kinds `batch`, `need`, `grow` and `done`.
+/// Whether a file of this machine was added.
+#[napi(object, object_from_js = false)]
+pub struct NativeAddedFile {
+    /// Why it was not.
+    pub fault: Option<NativeFileFault>,
+    /// Its size.
+    pub file_bytes: Option<f64>,
+}
+
+/// What was read of the files of this machine, by their numbers.
+#[napi(object, object_from_js = false)]
+pub struct NativeLocalReads {
+    /// Windows.
+    pub reads: Vec<f64>,
+    /// Their bytes.
+    pub bytes: Vec<f64>,
+    /// How long that took.
+    pub seconds: Vec<f64>,
+}
+
+/// What a call of `next` came to: one of the kinds `batch`, `need`, `grow`, `failed` and `done`.
 #[napi(object, object_from_js = false)]
 pub struct NativeMergeStep {
     /// Which.
@@ -117,6 +155,10 @@ pub struct NativeMergeStep {
     pub needs: Option<Vec<NativeNeed>>,
     /// Bytes that the next entry needs.
     pub bytes: Option<f64>,
+    /// Number of the file that cannot be read.
+    pub file: Option<f64>,
+    /// Why.
+    pub fault: Option<NativeFileFault>,
 }
 
 /// Counters; see contract.ts.
@@ -146,11 +188,11 @@ pub struct NativeMergeFacts {
 #[napi]
 pub struct NativeMerge {
     /// `None` once it is closed.
-    merge: Option<LayerMerge>,
+    merge: Option<LocalMerge>,
 }
 
 impl NativeMerge {
-    fn open(&mut self) -> Checked<&mut LayerMerge> {
+    fn open(&mut self) -> Checked<&mut LocalMerge> {
         self.merge.as_mut().ok_or_else(|| Fault::usage("a merge was used after it was closed"))
     }
 }
@@ -159,8 +201,11 @@ impl NativeMerge {
 #[napi(catch_unwind)]
 pub fn new_merge(options: NativeMergeOptions) -> Result<NativeMerge> {
     let mut merge = options.parse().and_then(|options| LayerMerge::new(&options)).map_err(thrown)?;
+    if let Some(bytes) = options.window_budget {
+        merge.set_budget(whole(bytes, "window budget").map_err(thrown)?);
+    }
     merge.set_primaries(copied(options.primaries.as_deref()));
-    Ok(NativeMerge { merge: Some(merge) })
+    Ok(NativeMerge { merge: Some(LocalMerge::new(merge)) })
 }
 
 #[napi]
@@ -168,25 +213,36 @@ impl NativeMerge {
     /// Adds an input file.
     #[napi(catch_unwind)]
     pub fn add_file(&mut self, file: NativeMergeFile) -> Result<f64> {
-        let parse = || -> Checked<MergeFile> {
-            Ok(MergeFile {
-                name: file.name.clone(),
-                file_bytes: whole(file.file_bytes, "file size")?,
-                layer: small(file.layer, "layer")?,
-                elided_prefix: file.elided_prefix.to_vec(),
-                start_key: file.start_key.to_vec(),
-                end_key: file.end_key.to_vec(),
-                end_inclusive: file.end_inclusive,
-            })
-        };
-        parse().and_then(|file| self.open()?.add_file(file)).map(|number| number as f64).map_err(thrown)
+        file.parse().and_then(|file| self.open()?.add_file(file)).map(|number| number as f64).map_err(thrown)
+    }
+
+    /// Adds a file of this machine, which the merge reads itself; its size is looked up.
+    #[napi(catch_unwind)]
+    pub fn add_local_file(&mut self, file: NativeMergeFile, root: String, path: String) -> Result<NativeAddedFile> {
+        let added = file.parse().and_then(|file| self.open()?.add_local(file, root.as_ref(), path.as_ref()));
+        Ok(match added.map_err(thrown)? {
+            Ok(bytes) => NativeAddedFile { fault: None, file_bytes: Some(bytes as f64) },
+            Err(fault) => NativeAddedFile { fault: Some(NativeFileFault::of(Some(fault))), file_bytes: None },
+        })
+    }
+
+    /// What was read of the files of this machine.
+    #[napi(catch_unwind)]
+    pub fn local_reads(&mut self) -> Result<NativeLocalReads> {
+        let mut told = NativeLocalReads { reads: Vec::new(), bytes: Vec::new(), seconds: Vec::new() };
+        for file in self.open().map_err(thrown)?.reads() {
+            told.reads.push(file.reads as f64);
+            told.bytes.push(file.bytes as f64);
+            told.seconds.push(file.time.as_secs_f64());
+        }
+        Ok(told)
     }
 
     /// Hands in bytes that were asked for.
     #[napi(catch_unwind)]
     pub fn feed(&mut self, file: f64, offset: f64, bytes: &[u8]) -> Result<()> {
         let (file, offset) = size(file, "file").and_then(|file| Ok((file, whole(offset, "offset")?))).map_err(thrown)?;
-        self.open().and_then(|merge| merge.feed(file, offset, bytes)).map_err(thrown)
+        self.open().and_then(|merge| merge.merge_mut().feed(file, offset, bytes)).map_err(thrown)
     }
 
     /// Fills a batch behind the `held` entries that it has, or says what is needed.
@@ -201,8 +257,23 @@ impl NativeMerge {
         // SAFETY: JavaScript of this thread waits for this call, and the two do not overlap, so each is the only borrow
         // that lives; they end with this call.
         let (bytes, offsets) = unsafe { (bytes.as_mut(), offsets.as_mut()) };
-        let none = NativeMergeStep { kind: "done", count: None, bytes_used: None, needs: None, bytes: None };
-        Ok(match self.open().and_then(|merge| merge.next_behind(bytes, offsets, held)).map_err(thrown)? {
+        let none = NativeMergeStep {
+            kind: "done",
+            count: None,
+            bytes_used: None,
+            needs: None,
+            bytes: None,
+            file: None,
+            fault: None,
+        };
+        let step = match self.open().and_then(|merge| merge.next_behind(bytes, offsets, held)).map_err(thrown)? {
+            LocalStep::Step(step) => step,
+            LocalStep::Failed { file, fault } => {
+                let fault = Some(NativeFileFault::of(Some(fault)));
+                return Ok(NativeMergeStep { kind: "failed", file: Some(file as f64), fault, ..none });
+            }
+        };
+        Ok(match step {
             MergeStep::Done => none,
             MergeStep::Grow(bytes) => NativeMergeStep { kind: "grow", bytes: Some(bytes as f64), ..none },
             MergeStep::Batch { count, bytes_used } => {
@@ -228,7 +299,7 @@ impl NativeMerge {
     /// Counters so far.
     #[napi(catch_unwind)]
     pub fn facts(&mut self) -> Result<NativeMergeFacts> {
-        let facts = self.open().map_err(thrown)?.facts();
+        let facts = self.open().map_err(thrown)?.merge_mut().facts();
         Ok(NativeMergeFacts {
             entries_read: facts.entries_read as f64,
             entries_emitted: facts.entries_emitted as f64,

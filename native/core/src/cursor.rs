@@ -9,9 +9,9 @@ use crate::codec::Decompressor;
 use crate::entries::{Entries, KIND_SET, ValuePlace, Version};
 use crate::fault::{Fault, escape_key};
 use crate::flaw::{BlockKind, Flaw, Place};
-use crate::footer::{Handle, TRAILER_BYTES};
+use crate::footer::{Handle, MAX_FOOTER_BYTES, TRAILER_BYTES};
 use crate::range_key::RANGE_KEY_SET;
-use crate::reader::{Comparer, Table};
+use crate::reader::{Comparer, SUFFIX_BYTES, Table};
 use crate::source::{BlockReader, Stop, Window};
 use crate::value_block::ValueCache;
 use crate::windows::{Role, Windows, coalesce};
@@ -235,6 +235,7 @@ impl FileCursor {
 
     #[cold]
     fn open(&mut self, window: u64, codec: &mut Decompressor) -> Result<bool, Stop> {
+        self.ask_for_end(window)?;
         let (bounds, prefix) = (&self.bounds, self.file.elided_prefix.as_slice());
         let want = |separator: &[u8]| judge_separator(bounds, prefix, separator);
         let mut reader = BlockReader { source: &self.windows, file: &self.file.name, codec };
@@ -262,6 +263,18 @@ impl FileCursor {
         self.table = Some(table);
         self.state = State::NextBlock;
         Ok(false)
+    }
+
+    /// Opening begins at the end of the file. Where windows are small, for memory is shared by many files, so is that one.
+    fn ask_for_end(&self, window: u64) -> Result<(), Stop> {
+        let end = |most: u64| {
+            let length = self.file.file_bytes.min(most);
+            Window { offset: self.file.file_bytes - length, length }
+        };
+        if self.windows.covers(end(MAX_FOOTER_BYTES as u64)) {
+            return Ok(());
+        }
+        Err(Stop::Missing(vec![end(SUFFIX_BYTES.min(window))]))
     }
 
     fn range_tombstones(&self, table: &Table) -> Result<Vec<RangeTombstone>, Fault> {
@@ -331,6 +344,8 @@ impl FileCursor {
         let block = self.entries.block_mut();
         let mut reader = BlockReader { source: &self.windows, file: &self.file.name, codec };
         reader.read(&table.head.footer, handle, BlockKind::Data, block)?;
+        // Of hundreds of files whose windows are one block each, only what is decoded is held.
+        self.windows.drop_before(Role::Data, handle.offset + handle.length + TRAILER_BYTES);
         let opened = self.entries.open_block(&table.head);
         opened.map_err(|flaw| self.place().fault(flaw))?;
         self.blocks_read += 1;

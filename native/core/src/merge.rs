@@ -1,7 +1,7 @@
 //! The k-way merge over many tables: entries of several layers in engine-key order, selected, rewritten and packed.
 //!
-//! Owns which files are open and how much of each is buffered, so that memory is bounded by [`BUDGET_BYTES`] whatever
-//! their number. Must not read files: it says which windows it needs and is fed.
+//! Owns which files are open and how much of each is buffered, so that memory is bounded by a budget ([`BUDGET_BYTES`], or what
+//! the caller sets) whatever their number. Must not read files: it says which windows it needs and is fed.
 
 use crate::batch::{Full, Packer};
 use crate::codec::Decompressor;
@@ -40,6 +40,8 @@ pub struct LayerMerge {
     heap: FileHeap,
     started: bool,
     window: u64,
+    /// Bytes of windows that all files together hold.
+    budget: u64,
     codec: Decompressor,
     selection: Selection,
     emitter: Emitter,
@@ -73,6 +75,7 @@ impl LayerMerge {
             heap: FileHeap::default(),
             started: false,
             window: WINDOW_BYTES,
+            budget: BUDGET_BYTES,
             codec: Decompressor::new(),
             selection: Selection::new(SelectionOptions {
                 as_of: options.as_of,
@@ -92,6 +95,11 @@ impl LayerMerge {
     /// Prefixes (`[fe tenant] table index`) of emitted primary indexes whose id is not 1, for the counts.
     pub fn set_primaries(&mut self, prefixes: Vec<Vec<u8>>) {
         self.emitter.set_primaries(prefixes);
+    }
+
+    /// Bytes of windows that all files together hold, instead of [`BUDGET_BYTES`]: less where small reads cost little.
+    pub fn set_budget(&mut self, bytes: u64) {
+        self.budget = bytes;
     }
 
     /// Adds an input file before the first call of `next`; its number.
@@ -195,7 +203,7 @@ impl LayerMerge {
     /// Shares the budget among the files in use; a file may hold one window and a half.
     fn size_windows(&mut self) {
         let active = self.heap.len() + self.waiting.len() + self.pending.len().min(OPEN_AHEAD);
-        let share = BUDGET_BYTES / (active as u64 * 3 / 2).max(1);
+        let share = self.budget / (active as u64 * 3 / 2).max(1);
         self.window = share.clamp(LEAST_WINDOW_BYTES, WINDOW_BYTES);
     }
 

@@ -6,6 +6,9 @@
 use crate::fault::Fault;
 use crate::source::{Source, Window};
 
+/// Smaller buffers are given back: hundreds of files have them, and the allocator has more soon.
+const LEAST_SPARE_BYTES: usize = 64 << 10;
+
 /// What a window is for; decides when it is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -123,7 +126,7 @@ impl Windows {
             if part.role == role && part.complete() && part.window.end() <= offset {
                 let mut bytes = self.parts.swap_remove(i).bytes;
                 bytes.clear();
-                if role == Role::Data && self.spare.len() < 2 {
+                if role == Role::Data && self.spare.len() < 2 && bytes.capacity() >= LEAST_SPARE_BYTES {
                     self.spare.push(bytes);
                 }
             } else {

@@ -141,7 +141,7 @@ impl Walk {
 
     fn wants(&self, name: &str, directory: bool) -> bool {
         let prefix = self.request.prefix.as_str();
-        if !name.starts_with(prefix) && !(directory && prefix.starts_with(name)) {
+        if !(name.starts_with(prefix) || directory && prefix.starts_with(name)) {
             return false;
         }
         // All names of a directory that sorts before `after`, and is none of its own, do too.
