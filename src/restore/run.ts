@@ -11,8 +11,8 @@ import { type CoverLayer, coverSpans, type RestoreUnit } from './cover.js';
 import { elidedPrefixOf } from './elision.js';
 import { withoutExcluded } from './excluded.js';
 import type { IngestTaskArgs, IngestTaskResult } from './ingest_task.js';
+import { offlineNotices, tenantNotices } from './left_behind.js';
 import type { RestoreOptions, RestoreProgress, RestoreResult, RestoreWaits } from './options.js';
-import { tenantNotices } from './tenants.js';
 
 const MiB = 1024 * 1024;
 const BATCH_BYTES = 8 * MiB;
@@ -58,7 +58,7 @@ async function runRestore(options: RestoreOptions): Promise<Omit<RestoreResult, 
   throwIfAborted(signal);
   const catalog = await readCatalogAt(chain, time, options.asOf !== undefined, signal);
   const descriptors = catalog.atTime;
-  const tenants = tenantNotices(newest, descriptors.length);
+  const leftBehind = [...tenantNotices(newest, descriptors.length), ...offlineNotices(descriptors, options.targets)];
   const ticket = await sink.begin(scopeOf(options, newest, descriptors, time));
   try {
     const tables = Catalog.decode(descriptors).tables();
@@ -76,7 +76,7 @@ async function runRestore(options: RestoreOptions): Promise<Omit<RestoreResult, 
       restoredTime: time,
       databases: ticket.databases,
       tables: ticket.tables,
-      warnings: [...new Set([...opened.notices, ...tenants, ...ticket.warnings, ...report.warnings])],
+      warnings: [...new Set([...opened.notices, ...leftBehind, ...ticket.warnings, ...report.warnings])],
       sink: report,
       seconds: (performance.now() - begin) / 1000,
     };

@@ -64,3 +64,17 @@ test('system tables that this cluster does not keep are told', async () => {
   const { notices } = await sql(target, "RESTORE FROM LATEST IN 'nodelocal://1/b'");
   expect(notices).toEqual(['rows of system.privileges are not restored: this cluster keeps no such table']);
 });
+
+test('a table that was being imported is told', async () => {
+  const root = await altered(({ descriptors }) => ({
+    descriptors: descriptors.map((raw) => {
+      const { table } = Descriptor.decode(raw);
+      if (table?.name !== 't') return raw;
+      const offline = { ...table, state: 3, offlineReason: 'importing' };
+      return Descriptor.encode({ table: offline }).finish();
+    }),
+  }));
+  const target = await sqlCluster(root, 'target', ['']);
+  const { notices } = await sql(target, "RESTORE DATABASE d FROM LATEST IN 'nodelocal://1/b'");
+  expect(notices).toEqual(['table d.public.t is not restored: it was offline, for an IMPORT or RESTORE']);
+});
