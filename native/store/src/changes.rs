@@ -66,21 +66,26 @@ impl Times {
     }
 }
 
-/// The keys of a batch that was ingested, from the least to the greatest, and their times.
+/// The keys of a batch that was ingested, from the least to the greatest, their times and sums.
 pub(crate) struct Ingested<'a> {
     keys: Option<(&'a [u8], &'a [u8])>,
     times: Times,
+    pub(crate) entries: u64,
+    /// Bytes of user keys and values.
+    pub(crate) bytes: u64,
 }
 
 impl<'a> Ingested<'a> {
     pub(crate) fn new() -> Self {
-        Ingested { keys: None, times: Times::NONE }
+        Ingested { keys: None, times: Times::NONE, entries: 0, bytes: 0 }
     }
 
     /// Counts an entry in; one comparison when they come in order.
     #[inline]
-    pub(crate) fn note(&mut self, user: &'a [u8], timestamp: Timestamp) {
+    pub(crate) fn note(&mut self, user: &'a [u8], timestamp: Timestamp, value_bytes: usize) {
         self.times.note(timestamp);
+        self.entries += 1;
+        self.bytes += (user.len() + value_bytes) as u64;
         match &mut self.keys {
             None => self.keys = Some((user, user)),
             Some((_, last)) if user >= *last => *last = user,

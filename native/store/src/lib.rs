@@ -29,6 +29,7 @@ mod stats;
 mod store;
 mod thresholds;
 mod walk;
+mod weighed;
 mod write;
 
 pub use collect::Collected;

@@ -17,6 +17,7 @@ use crate::fault::{Doing, Result, corrupt_store};
 use crate::order::EngineOrder;
 use crate::resident::Mapping;
 use crate::thresholds::ThresholdTable;
+use crate::weighed::Weighed;
 
 pub(crate) type MvccTable = Database<Bytes, Bytes, EngineOrder>;
 pub(crate) type MetaTable = Database<Bytes, Bytes>;
@@ -40,6 +41,7 @@ pub struct Store {
     /// The next change begins a new run of the change index.
     pub(crate) cut: AtomicBool,
     pub(crate) mapping: Mapping,
+    pub(crate) weighed: Weighed,
     pub(crate) max_key_bytes: usize,
     data: File,
     writer: Mutex<Durability>,
@@ -77,7 +79,9 @@ impl Store {
         let mapping = Mapping::find(&data);
         let max_key_bytes = env.max_key_size();
         let (cut, writer, syncer) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
-        let store = Store { env, mvcc, meta, changes, thresholds, cut, mapping, max_key_bytes, data, writer, syncer };
+        let weighed = Weighed::default();
+        let store =
+            Store { env, mvcc, meta, changes, thresholds, cut, mapping, weighed, max_key_bytes, data, writer, syncer };
         // An older store's versions are in no index until its owner says from when on they are.
         if indexed.is_none() && empty {
             store.begin_changes(Timestamp::default())?;

@@ -14,6 +14,7 @@ use crate::gap;
 use crate::keys;
 use crate::read::POINT_BYTES;
 use crate::store::Store;
+use crate::weighed::Extent;
 
 /// Bytes of keys and values in one transaction of an ingest. Its pages are copied into new memory and written to the file at its
 /// end: of this size they stay in the processor's cache from the one to the other and on to the next transaction, while
@@ -23,6 +24,13 @@ const INGEST_TXN_BYTES: usize = 2 << 20;
 /// Bytes of keys and values of entries [from, to).
 fn bytes_between(batch: &Batch<'_>, from: usize, to: usize) -> usize {
     (batch.offsets()[2 * to] - batch.offsets()[2 * from]) as usize
+}
+
+/// What entries [from, to) leave in the table when they were appended to it.
+fn extent(batch: &Batch<'_>, from: usize, to: usize, ingested: &Ingested<'_>) -> Option<Extent> {
+    let ((first, _), (last, _)) = batch.get(from).zip(batch.get(to.checked_sub(1)?))?;
+    let Ingested { entries, bytes, .. } = *ingested;
+    Some(Extent { first: first.to_vec(), last: last.to_vec(), entries, bytes })
 }
 
 /// A put of one metadata record; no value deletes it.
@@ -45,9 +53,13 @@ impl Store {
                 writer.relax(&self.env)?;
                 let mut txn = self.env.write_txn().doing("begin to write")?;
                 let mut ingested = Ingested::new();
-                self.put_range(&mut txn, batch, from, to, &mut ingested)?;
+                let appended = self.put_range(&mut txn, batch, from, to, &mut ingested)?;
                 self.record_ingest(&mut txn, &ingested)?;
+                let number = txn.id();
                 txn.commit().doing("commit an ingest")?;
+                if appended {
+                    self.weighed.note(number, extent(batch, from, to, &ingested));
+                }
                 writer.unsynced += bytes_between(batch, from, to) as u64;
                 writer.unsynced
             };
@@ -89,7 +101,12 @@ impl Store {
         for put in meta {
             self.put_meta(&mut txn, put)?;
         }
+        let number = txn.id();
         txn.commit().doing("commit")?;
+        // A commit that puts nothing takes no number.
+        if batch.is_none() && clear.is_empty() && meta.iter().any(|put| put.value.is_some()) {
+            self.weighed.note(number, None);
+        }
         self.touch(POINT_BYTES);
         Ok(())
     }
@@ -136,7 +153,7 @@ impl Store {
     }
 
     /// Puts entries [from, to) of a batch: appended when they lie beyond the last key, else in the order given, which
-    /// costs least when it is sorted.
+    /// costs least when it is sorted. Returns whether all of them were appended.
     fn put_range<'b>(
         &self,
         txn: &mut RwTxn<'_>,
@@ -144,10 +161,14 @@ impl Store {
         from: usize,
         to: usize,
         ingested: &mut Ingested<'b>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let at = self.put_entries(txn, batch, from..to, PutFlags::APPEND, ingested)?;
+        if at == to {
+            return Ok(true);
+        }
         if bytes_between(batch, at, to) < gap::MIN_BYTES {
-            return self.put_entries(txn, batch, at..to, PutFlags::empty(), ingested).map(drop);
+            self.put_entries(txn, batch, at..to, PutFlags::empty(), ingested)?;
+            return Ok(false);
         }
         // The first page's worth goes in before others step aside: the page must not become so empty that LMDB
         // merges it with the next.
@@ -155,7 +176,8 @@ impl Store {
         self.put_entries(txn, batch, at..filled, PutFlags::empty(), ingested)?;
         let aside = self.step_aside(txn, batch, filled, to)?;
         self.put_entries(txn, batch, filled..to, PutFlags::empty(), ingested)?;
-        self.step_back(txn, &aside)
+        self.step_back(txn, &aside)?;
+        Ok(false)
     }
 
     /// Puts entries with a cursor, which does not descend the tree while it stays on a page. Returns the first entry not
@@ -180,7 +202,7 @@ impl Store {
                 return Ok(index);
             }
             put.doing("write")?;
-            ingested.note(user, timestamp);
+            ingested.note(user, timestamp, value.len());
         }
         Ok(range.end)
     }
