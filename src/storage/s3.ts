@@ -17,8 +17,9 @@ import { readRange } from './http_range.js';
 import { type ListedPage, listPages, storeDelimiter } from './listed.js';
 import { checkName } from './names.js';
 import { remoteFault } from './remote_faults.js';
-import { optionsOf, S3Bucket } from './s3_bucket.js';
+import { S3Bucket } from './s3_bucket.js';
 import { s3Connection } from './s3_client.js';
+import { optionsOf } from './s3_exchange.js';
 import { s3Access, s3ObjectPolicy } from './s3_location.js';
 import { S3Writer } from './s3_writer.js';
 import { printUri, type StorageUri } from './uri.js';
@@ -50,12 +51,14 @@ export class S3Storage implements ExternalStorage {
           const asked = headers.range === undefined ? { 'x-amz-checksum-mode': 'ENABLED' } : headers;
           const key = this.under + name;
           const place = into === undefined ? {} : { into };
-          return this.bucket.exchange(
-            'GetObject',
-            what,
-            { method: 'GET', key, headers: asked, keep, signal, ...place },
-            416,
-          );
+          return this.bucket.exchange('GetObject', what, {
+            method: 'GET',
+            key,
+            headers: asked,
+            keep,
+            signal,
+            ...place,
+          });
         },
         size: () => this.size(name, signal === undefined ? {} : { signal }),
       },

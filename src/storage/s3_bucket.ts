@@ -5,7 +5,7 @@ import type { HttpAnswer } from './http_exchange.js';
 import { isOurs, unlessOurs } from './own_write.js';
 import { remoteFault } from './remote_faults.js';
 import type { S3Connection, S3Session } from './s3_client.js';
-import { type S3Call, s3Exchange } from './s3_exchange.js';
+import { optionsOf, RANGE_NOT_THERE, type S3Call, s3Exchange, s3LibraryExchange } from './s3_exchange.js';
 import { s3AnswerFailure, s3Fault } from './s3_faults.js';
 import type { S3ObjectPolicy } from './s3_location.js';
 
@@ -52,18 +52,20 @@ export class S3Bucket {
     }
   }
 
-  /** Makes one request that carries an object's bytes; an answer that is no success is thrown, but for `expected`. */
-  async exchange(kind: string, what: string, call: S3Call, expected?: number): Promise<HttpAnswer> {
+  /** Makes one request that carries an object's bytes; an answer that is no success is thrown, but for a range that is not there. */
+  async exchange(kind: string, what: string, call: S3Call): Promise<HttpAnswer> {
     return await this.request(kind, what, call.signal, async (session) => {
-      for (;;) {
-        const answer = await s3Exchange(session, this.name, call);
-        if ((answer.status >= 200 && answer.status <= 299) || answer.status === expected) return answer;
-        const region = answer.headers['x-amz-bucket-region'];
-        const moved = answer.status === 301 || answer.status === 400;
-        if (!moved || typeof region !== 'string' || !(await session.reroute(this.name, region)))
-          throw remoteFault(s3AnswerFailure(answer), what);
-        this.#count(kind);
-      }
+      const route = await session.route(this.name);
+      if (route === undefined) return await s3LibraryExchange(session, this.name, call);
+      const answer = await s3Exchange(session, route, call);
+      const { status, headers } = answer;
+      if ((status >= 200 && status <= 299) || status === RANGE_NOT_THERE) return answer;
+      const elsewhere =
+        status === 301 || status === 307 || (status === 400 && headers['x-amz-bucket-region'] !== undefined);
+      if (!elsewhere) throw remoteFault(s3AnswerFailure(answer), what);
+      session.leaveToLibrary(this.name);
+      this.#count(kind);
+      return await s3LibraryExchange(session, this.name, call);
     });
   }
 
@@ -99,13 +101,20 @@ export class S3Bucket {
   /** Writes an object in one request. @throws SpanvaultError SV_STORAGE_EXISTS with ifAbsent */
   async put(key: string, bytes: Uint8Array, what: string, options: S3WriteOptions): Promise<void> {
     const { ifAbsent, signal, writeId } = options;
-    const headers = {
-      ...this.checksumHeaders(this.crcOf(bytes)),
-      ...this.#keptHeaders(writeId),
-      ...(ifAbsent === true ? { 'if-none-match': '*' } : {}),
-    };
     const write = async (): Promise<void> => {
-      await this.exchange('PutObject', what, { method: 'PUT', key, headers, body: bytes, signal });
+      await this.request('PutObject', what, signal, ({ sdk, client }) =>
+        client.send(
+          new sdk.PutObjectCommand({
+            Bucket: this.name,
+            Key: key,
+            Body: bytes,
+            ...this.checksumFields(this.crcOf(bytes)),
+            ...this.keptAs(writeId),
+            ...(ifAbsent === true ? { IfNoneMatch: '*' } : {}),
+          }),
+          optionsOf(signal),
+        ),
+      );
     };
     await unlessOurs({ bytes: bytes.length, writeId }, write, () => this.head(key, what, signal));
   }
@@ -115,7 +124,12 @@ export class S3Bucket {
     return this.policy.skipChecksum ? 0 : native.crc32c(bytes, 0);
   }
 
-  /** The checksum of a body with this CRC-32C, as headers. */
+  /** The checksum fields of a body with this CRC-32C. */
+  checksumFields(crc: number): { readonly ChecksumAlgorithm?: 'CRC32C'; readonly ChecksumCRC32C?: string } {
+    return this.policy.skipChecksum ? {} : { ChecksumAlgorithm: 'CRC32C', ChecksumCRC32C: crcText(crc) };
+  }
+
+  /** The same as headers. */
   checksumHeaders(crc: number): Record<string, string> {
     return this.policy.skipChecksum
       ? {}
@@ -132,18 +146,6 @@ export class S3Bucket {
       ...(encryption?.kmsKeyId === undefined ? {} : { SSEKMSKeyId: encryption.kmsKeyId }),
     };
   }
-
-  #keptHeaders(writeId: string | undefined): Record<string, string> {
-    const { storageClass, encryption } = this.policy;
-    return {
-      ...(writeId === undefined ? {} : { [`x-amz-meta-${WRITE_ID}`]: writeId }),
-      ...(storageClass === undefined ? {} : { 'x-amz-storage-class': storageClass }),
-      ...(encryption === undefined ? {} : { 'x-amz-server-side-encryption': encryption.mode }),
-      ...(encryption?.kmsKeyId === undefined
-        ? {}
-        : { 'x-amz-server-side-encryption-aws-kms-key-id': encryption.kmsKeyId }),
-    };
-  }
 }
 
 /** What of WriteOptions a request needs. */
@@ -151,9 +153,4 @@ export interface S3WriteOptions {
   readonly ifAbsent?: boolean;
   readonly writeId?: string;
   readonly signal?: AbortSignal;
-}
-
-/** The signal as the client wants it. */
-export function optionsOf(signal: AbortSignal | undefined): { readonly abortSignal?: AbortSignal } {
-  return signal === undefined ? {} : { abortSignal: signal };
 }

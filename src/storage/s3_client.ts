@@ -3,6 +3,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { RuntimeConfigAwsCredentialIdentityProvider } from '@aws-sdk/types';
 import { loadPackage } from './packages.js';
+import { UNSIGNED_BODY } from './s3_exchange.js';
 import { s3Fault } from './s3_faults.js';
 import type { S3Access } from './s3_location.js';
 import { type S3Route, s3Route } from './s3_route.js';
@@ -18,6 +19,8 @@ const CONNECT_MS = 10_000;
 const IDLE_MS = 60_000;
 /** What stores with an address of their own are signed for when the URI names no region; they take any. */
 const DEFAULT_REGION = 'us-east-1';
+/** Requests whose body is an object's bytes. */
+const BODIES: ReadonlySet<string> = new Set(['PutObjectCommand', 'UploadPartCommand']);
 
 /** A client and the module that its commands come from. */
 export class S3Session {
@@ -29,43 +32,35 @@ export class S3Session {
   readonly unsignedBodies: boolean;
   /** TLS takes any certificate. */
   readonly anyCertificate: boolean;
-  readonly #clientIn: ((region: string) => S3Client) | undefined;
-  readonly #routes = new Map<string, Promise<S3Route>>();
+  readonly #routes = new Map<string, Promise<S3Route | undefined>>();
 
-  /** @param clientIn makes the client of another region; undefined where all buckets are in one place */
   constructor(
     sdk: S3Module,
     client: S3Client,
     credentialsKey: string,
     access: Pick<S3Access, 'unsignedBodies' | 'skipTlsVerify'>,
-    clientIn: ((region: string) => S3Client) | undefined,
   ) {
     this.sdk = sdk;
     this.client = client;
     this.credentialsKey = credentialsKey;
     this.unsignedBodies = access.unsignedBodies;
     this.anyCertificate = access.skipTlsVerify;
-    this.#clientIn = clientIn;
   }
 
-  /** The way to a bucket's objects. */
-  route(bucket: string): Promise<S3Route> {
-    return this.#routes.get(bucket) ?? this.#newRoute(bucket, this.client);
-  }
-
-  /** Goes to another region for a bucket from now on; false where there is none, or the store's word leads nowhere new. */
-  async reroute(bucket: string, region: string): Promise<boolean> {
-    if (this.#clientIn === undefined || (await this.route(bucket)).region === region) return false;
-    await this.#newRoute(bucket, this.#clientIn(region));
-    return true;
-  }
-
-  #newRoute(bucket: string, client: S3Client): Promise<S3Route> {
-    const route = s3Route(this.sdk, client, bucket);
+  /** The way to a bucket's objects past the library; undefined where only the library finds it. */
+  route(bucket: string): Promise<S3Route | undefined> {
+    const known = this.#routes.get(bucket);
+    if (known !== undefined) return known;
+    const route = s3Route(this.sdk, this.client, bucket);
     this.#routes.set(bucket, route);
     // The next call tries anew; whoever waits for this one is told.
     route.catch(() => this.#routes.delete(bucket));
     return route;
+  }
+
+  /** Leaves a bucket to the library from now on, which follows to where it really is. */
+  leaveToLibrary(bucket: string): void {
+    this.#routes.set(bucket, Promise.resolve(undefined));
   }
 }
 
@@ -146,24 +141,35 @@ async function openSession(access: S3Access): Promise<S3Session> {
     socketTimeout: IDLE_MS,
   });
   const credentials = await credentialsOf(access);
-  const clientIn = (region: string | (() => Promise<string>)): S3Client =>
-    new sdk.S3Client({
-      requestHandler,
-      // Retries are decided above, once for all stores.
-      maxAttempts: 1,
-      // Bodies of objects go past this client with a CRC-32C of our own; what it sends needs none.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-      forcePathStyle: access.pathStyle,
-      ...(access.endpoint === undefined ? { followRegionRedirects: true } : { endpoint: access.endpoint }),
-      region,
-      credentials,
-    });
-  const region = access.region ?? (access.endpoint === undefined ? environmentRegion : DEFAULT_REGION);
-  const client = clientIn(region);
+  const region = access.region ?? (access.endpoint === undefined ? undefined : DEFAULT_REGION);
+  const client = new sdk.S3Client({
+    requestHandler,
+    // Retries are decided above, once for all stores.
+    maxAttempts: 1,
+    // Our own CRC-32C, computed in native, goes with every body; the library's is plain JavaScript.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    forcePathStyle: access.pathStyle,
+    ...(access.endpoint === undefined ? { followRegionRedirects: true } : { endpoint: access.endpoint }),
+    ...(region === undefined ? { region: environmentRegion } : { region }),
+    credentials,
+  });
+  if (access.unsignedBodies) signWithoutBody(client);
   const { accessKeyId, sessionToken } = await client.config.credentials();
-  const key = JSON.stringify([accessKeyId, sessionToken]);
-  return new S3Session(sdk, client, key, access, access.endpoint === undefined ? clientIn : undefined);
+  return new S3Session(sdk, client, JSON.stringify([accessKeyId, sessionToken]), access);
+}
+
+/** Leaves what carries an object's bytes out of the signature: the client would hash it, over HTTPS too. */
+function signWithoutBody(client: S3Client): void {
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      (args) => {
+        if (BODIES.has(commandName ?? ''))
+          (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = UNSIGNED_BODY;
+        return next(args);
+      },
+    { step: 'build', name: 'signWithoutBody' },
+  );
 }
 
 /** The region of the environment, or one from which the client follows to the bucket's own. */

@@ -1,16 +1,15 @@
 import type { GetObjectCommandInput, GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
-import type { FinalizeRequestMiddleware, RequestSigner } from '@aws-sdk/types';
-import { invariant, SpanvaultError } from '../fault/index.js';
+import type { FinalizeRequestMiddleware } from '@aws-sdk/types';
+import type { SignatureV4 } from '@smithy/signature-v4';
+import { invariant } from '../fault/index.js';
 
 /** Where the objects of a bucket lie, and who signs requests to them. */
 export interface S3Route {
   /** Scheme, host and port. */
-  readonly address: URL;
-  /** What stands before an object's key: `/`, or `/bucket/`. */
+  readonly url: URL;
+  /** What stands before an object's key in the path: `/`, or `/bucket/`. */
   readonly before: string;
-  readonly region: string;
-  /** The client library's own, with the client's credentials. */
-  readonly signer: RequestSigner;
+  readonly signer: SignatureV4;
 }
 
 interface Prepared {
@@ -24,14 +23,15 @@ const KEY = 'key';
 
 /**
  * The route to a bucket. The rules for addresses are long (styles, endpoints of the environment, dual stack, FIPS), so the client library
- * prepares a request, which is stopped before it is signed.
- * @throws what the library throws when there is no address; SpanvaultError SV_NOT_SUPPORTED for buckets with sessions of their own
+ * prepares a request, which is stopped before it is signed. Undefined where it signs otherwise than with version 4 of AWS's signatures:
+ * such a bucket is the library's alone.
+ * @throws what the library throws when there is no address
  */
 export async function s3Route(
   sdk: typeof import('@aws-sdk/client-s3'),
   client: S3Client,
   bucket: string,
-): Promise<S3Route> {
+): Promise<S3Route | undefined> {
   let prepared: Prepared | undefined;
   let scheme: Readonly<Record<string, unknown>> | undefined;
   const stop: FinalizeRequestMiddleware<GetObjectCommandInput, GetObjectCommandOutput> =
@@ -50,14 +50,14 @@ export async function s3Route(
   });
   await client.send(command);
   invariant(prepared?.path.endsWith(`/${KEY}`) === true, `the client prepared no request to bucket ${bucket}`);
-  const { name = 'sigv4', signingRegion: region, signingName: service } = scheme ?? {};
-  if (name !== 'sigv4' || typeof region !== 'string' || typeof service !== 'string')
-    throw new SpanvaultError('SV_NOT_SUPPORTED', `bucket ${bucket} wants signatures of the kind ${String(name)}`);
+  const { name, signingRegion: region, signingName: service } = scheme ?? {};
+  if (name !== 'sigv4' || typeof region !== 'string' || typeof service !== 'string') return undefined;
   const { protocol, hostname, port, path } = prepared;
-  const address = new URL(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`);
   const { credentials, sha256 } = client.config;
-  const { SignatureV4 } = await import('@smithy/signature-v4');
-  // S3 signs paths as they are sent; other services escape them once more.
-  const signer = new SignatureV4({ credentials, region, service, sha256, uriEscapePath: false });
-  return { address, before: path.slice(0, -KEY.length), region, signer };
+  const { SignatureV4: Signer } = await import('@smithy/signature-v4');
+  return {
+    url: new URL(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`),
+    before: path.slice(0, -KEY.length),
+    signer: new Signer({ credentials, sha256, region, service, uriEscapePath: false }),
+  };
 }

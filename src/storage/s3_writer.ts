@@ -3,7 +3,8 @@ import { hasCode, invariant, isSpanvaultError, SpanvaultError, throwIfAborted } 
 import { native } from '../native/index.js';
 import type { CallOptions, ObjectWriter, PartOptions, WriteOptions } from './contract.js';
 import { crcText } from './crc32c.js';
-import { optionsOf, type S3Bucket } from './s3_bucket.js';
+import type { S3Bucket } from './s3_bucket.js';
+import { optionsOf } from './s3_exchange.js';
 
 /** The store takes no smaller part but the last one. */
 const PART_BYTES_MIN = 5 * 1024 * 1024;

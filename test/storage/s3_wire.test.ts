@@ -1,5 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import type { IncomingHttpHeaders } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -114,21 +115,54 @@ describe.skipIf(!hasVersitygw)('s3 on the wire', () => {
     expect(seen.flatMap(({ headers }) => Object.keys(headers)).filter((name) => name.includes('crc32c'))).toEqual([]);
   });
 
-  it('goes to the region that the store says a bucket lies in, and stays there', async () => {
+  it('leaves a bucket of another region to the library, which follows to it', async () => {
     // An endpoint of the environment, as AWS's clients have it: it may know of other regions, one of the URI does not.
     process.env.AWS_ENDPOINT_URL_S3 = relay.url;
     const regionOf = ({ headers }: Seen): string =>
       /Credential=[^/]+\/\d+\/([^/]+)/.exec(headers.authorization ?? '')![1]!;
-    const elsewhere = { status: 301, headers: { 'x-amz-bucket-region': 'us-east-1' } };
-    judge = (request) => (regionOf(request) === 'us-east-1' ? 'pass' : elsewhere);
-    const storage = open(`s3://wire/region?${own}&AWS_REGION=eu-west-1&AWS_USE_PATH_STYLE=true`);
-    await storage.write('a', Buffer.from('a'));
-    expect(seen.map(regionOf)).toEqual(['eu-west-1', 'us-east-1']);
-    expect((await storage.read('a')).bytes.length).toBe(1);
-    expect(seen.map(regionOf)).toEqual(['eu-west-1', 'us-east-1', 'us-east-1']);
-    // The same region again leads nowhere.
-    judge = () => elsewhere;
-    await expect(storage.read('a')).rejects.toMatchObject({ code: 'SV_STORAGE_IO', details: { status: 301 } });
+    for (const status of [301, 307, 400]) {
+      const elsewhere = { status, headers: { 'x-amz-bucket-region': 'us-east-1' } };
+      const moved: Mishap = { status: 301, headers: { 'x-amz-bucket-region': 'us-east-1' } };
+      judge = (request) => (regionOf(request) === 'us-east-1' ? 'pass' : seen.length === 1 ? elsewhere : moved);
+      const storage = open(`s3://wire/region?${own}&AWS_REGION=eu-west-${status}&AWS_USE_PATH_STYLE=true`);
+      const writer = await storage.create('a');
+      seen.length = 0;
+      await expect(storage.read('missing')).rejects.toMatchObject({ code: 'SV_STORAGE_NOT_FOUND' });
+      expect(seen.map(regionOf)).toEqual([`eu-west-${status}`, `eu-west-${status}`, 'us-east-1']);
+      await writer.write(new Uint8Array(6 << 20).fill(7));
+      await writer.finish(6 << 20);
+      expect((await storage.read('a', { offset: 3, length: 5 })).bytes).toEqual(new Uint8Array(5).fill(7));
+      expect((await storage.read('a', { offset: -5 })).totalBytes).toBe(6 << 20);
+      expect((await storage.read('a', { offset: 6 << 20 })).bytes.length).toBe(0);
+    }
+  });
+
+  it('leaves a bucket with sessions of its own to the library', async () => {
+    const session =
+      '<CreateSessionResult><Credentials><SessionToken>of-the-bucket</SessionToken><SecretAccessKey>s</SecretAccessKey>' +
+      '<AccessKeyId>k</AccessKeyId><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></CreateSessionResult>';
+    const express = await startRelay(server.url, ({ url, headers }) => {
+      seen.push({ kind: url, headers });
+      return { status: 200, body: url.includes('session') ? session : 'content' };
+    });
+    servers.push(express);
+    const uri = `s3://wire--use1-az4--x-s3/a?${own}&AWS_ENDPOINT=${encodeURIComponent(express.url)}`;
+    expect(Buffer.from((await open(uri).read('b')).bytes).toString()).toBe('content');
+    expect(seen.at(-1)!.headers['x-amz-s3session-token']).toBe('of-the-bucket');
+  });
+
+  it('reaches a store at an address of the sixth version', async () => {
+    const body = Buffer.from('content');
+    const six = createServer((request, response) => {
+      seen.push({ kind: request.method ?? '', headers: request.headers });
+      response.writeHead(200, { 'content-length': body.length }).end(body);
+    });
+    await new Promise<void>((resolve) => six.listen(0, '::1', resolve));
+    servers.push({ url: '', stop: async () => void six.close() });
+    const host = `[::1]:${(six.address() as AddressInfo).port}`;
+    const uri = `s3://wire/a?${own}&AWS_ENDPOINT=${encodeURIComponent(`http://${host}`)}`;
+    expect((await open(uri).read('b')).bytes.length).toBe(body.length);
+    expect(seen.map(({ headers }) => headers.host)).toEqual([host]);
   });
 
   it('corrects its clock by the answer that says how wrong it is', async () => {
