@@ -1,6 +1,6 @@
 import { SpanvaultError } from '../fault/index.js';
 import { readIfThere } from '../manifest/index.js';
-import { type ExternalStorage, isUnlistable } from '../storage/index.js';
+import { type ExternalStorage, isUnlistable, type ReadOptions, withSecondRead } from '../storage/index.js';
 import { LATEST_DIRECTORY, LATEST_FILE, latestName } from './layout.js';
 
 /*
@@ -11,8 +11,12 @@ import { LATEST_DIRECTORY, LATEST_FILE, latestName } from './layout.js';
  * Directory of the newest full, as LATEST holds it: `/2023/02/23-150925.62`.
  * @throws SpanvaultError SV_STORAGE_NOT_FOUND when nothing says, SV_CORRUPT_MANIFEST for a malformed file
  */
-export async function readLatest(root: ExternalStorage): Promise<string> {
-  const content = (await readNewest(root)) ?? (await readIfThere(root, LATEST_FILE));
+export function readLatest(root: ExternalStorage): Promise<string> {
+  return withSecondRead(root, (again) => readLatestOnce(root, again));
+}
+
+async function readLatestOnce(root: ExternalStorage, again: Pick<ReadOptions, 'again'>): Promise<string> {
+  const content = (await readNewest(root, again)) ?? (await readIfThere(root, LATEST_FILE, again));
   if (content === undefined) {
     throw new SpanvaultError('SV_STORAGE_NOT_FOUND', 'path does not contain a completed latest backup', {
       cause: new Error('LATEST file could not be read in base or metadata directory'),
@@ -41,17 +45,17 @@ export async function hasPlainLatest(root: ExternalStorage): Promise<boolean> {
  * Content of the first LATEST file of metadata/latest/, skipping the directory objects and strangers that copy tools leave;
  * of a store that does not list, of the one name that CockroachDB tries there.
  */
-async function readNewest(root: ExternalStorage): Promise<Uint8Array | undefined> {
+async function readNewest(root: ExternalStorage, again: Pick<ReadOptions, 'again'>): Promise<Uint8Array | undefined> {
   try {
     for await (const { name } of root.list(LATEST_DIRECTORY)) {
       const file = name.slice(LATEST_DIRECTORY.length);
       if (file !== LATEST_FILE && !file.startsWith(`${LATEST_FILE}-`)) continue;
-      return (await root.read(name)).bytes;
+      return (await root.read(name, again)).bytes;
     }
     return undefined;
   } catch (error) {
     if (!isUnlistable(error)) throw error;
-    return await readIfThere(root, LATEST_DIRECTORY + LATEST_FILE);
+    return await readIfThere(root, LATEST_DIRECTORY + LATEST_FILE, again);
   }
 }
 

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { constants, gunzip, gunzipSync, gzip } from 'node:zlib';
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import { equalBytes, hasPrefix, toHex } from '../keys/index.js';
-import type { ExternalStorage, WriteOptions } from '../storage/index.js';
+import type { ExternalStorage, ReadOptions, WriteOptions } from '../storage/index.js';
 import { plainBytes } from './wire_values.js';
 
 /*
@@ -90,8 +90,11 @@ export async function sealEnvelope(bytes: Uint8Array): Promise<Uint8Array> {
  * Reads a metadata file as stored, and checks the checksum file if there is one.
  * @throws SpanvaultError SV_STORAGE_NOT_FOUND, SV_CORRUPT_MANIFEST
  */
-export async function readStored(storage: ExternalStorage, name: string, signal?: AbortSignal): Promise<Uint8Array> {
-  const options = signal === undefined ? {} : { signal };
+export async function readStored(
+  storage: ExternalStorage,
+  name: string,
+  options: Pick<ReadOptions, 'signal' | 'again'> = {},
+): Promise<Uint8Array> {
   const { bytes } = await storage.read(name, options);
   const expected = await readIfThere(storage, name + CHECKSUM_SUFFIX, options);
   if (expected !== undefined) {
@@ -130,7 +133,7 @@ export async function writeEnveloped(
 export async function readIfThere(
   storage: ExternalStorage,
   name: string,
-  options: { readonly signal?: AbortSignal } = {},
+  options: Pick<ReadOptions, 'signal' | 'again'> = {},
 ): Promise<Uint8Array | undefined> {
   try {
     return (await storage.read(name, options)).bytes;

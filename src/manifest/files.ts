@@ -1,5 +1,5 @@
 import { hasCode, SpanvaultError } from '../fault/index.js';
-import type { ExternalStorage, ReadPiece } from '../storage/index.js';
+import { type ExternalStorage, type ReadPiece, withSecondRead } from '../storage/index.js';
 import { fixDescriptor } from './descriptor_bytes.js';
 import { CHECKSUM_SUFFIX, openEnvelope, readStored, sealEnvelope, writeEnveloped } from './envelope.js';
 import { FILE_LIST, readDescriptorList, readFileList, slimManifest, writeExternalLists } from './external.js';
@@ -70,19 +70,20 @@ const KEPT_INFLATED_BYTES = 16 * 1024;
  * SV_UNSUPPORTED_FORMAT, SV_USAGE (encrypted)
  */
 export async function openManifest(storage: ExternalStorage, signal?: AbortSignal): Promise<OpenedManifest> {
+  const own = signal === undefined ? {} : { signal };
   for (const file of MANIFEST_NAMES) {
     const name = `${storage.display}/${file}`;
-    let stored: Uint8Array;
     try {
-      stored = await readStored(storage, file, signal);
+      return await withSecondRead(storage, async (again) => {
+        const stored = await readStored(storage, file, { ...own, ...again });
+        const bytes = await openEnvelope(stored, name);
+        const head = decodeManifestHead(bytes, name);
+        checkRead({ ...head, files: [], descriptors: [], descriptorChanges: [] }, name);
+        return openedManifest(head, bytes.length <= KEPT_INFLATED_BYTES ? bytes : stored, name);
+      });
     } catch (error) {
-      if (hasCode(error, 'SV_STORAGE_NOT_FOUND')) continue;
-      throw error;
+      if (!hasCode(error, 'SV_STORAGE_NOT_FOUND')) throw error;
     }
-    const bytes = await openEnvelope(stored, name);
-    const head = decodeManifestHead(bytes, name);
-    checkRead({ ...head, files: [], descriptors: [], descriptorChanges: [] }, name);
-    return openedManifest(head, bytes.length <= KEPT_INFLATED_BYTES ? bytes : stored, name);
   }
   throw new SpanvaultError(
     'SV_STORAGE_NOT_FOUND',
@@ -175,9 +176,11 @@ export async function readPartitionDescriptor(
   name: string,
   signal?: AbortSignal,
 ): Promise<PartitionDescriptor> {
-  const { bytes } = await storage.read(name, signal === undefined ? {} : { signal });
   const shown = `${storage.display}/${name}`;
-  return decodePartitionDescriptor(await openEnvelope(bytes, shown), shown);
+  return await withSecondRead(storage, async (again) => {
+    const { bytes } = await storage.read(name, { ...again, ...(signal === undefined ? {} : { signal }) });
+    return decodePartitionDescriptor(await openEnvelope(bytes, shown), shown);
+  });
 }
 
 /** Bytes of a partition descriptor that are read at first: the whole of most. */
@@ -193,11 +196,13 @@ export async function readPartitionHead(
   name: string,
   signal?: AbortSignal,
 ): Promise<PartitionHead> {
-  const options = signal === undefined ? {} : { signal };
-  const { bytes, totalBytes } = await storage.read(name, { length: PART_HEAD_BYTES, ...options });
-  const whole = bytes.length === totalBytes;
+  const options = { length: PART_HEAD_BYTES, ...(signal === undefined ? {} : { signal }) };
   const shown = `${storage.display}/${name}`;
-  return decodePartitionHead(await openEnvelope(bytes, shown, { beginning: !whole }), whole, shown);
+  return await withSecondRead(storage, async (again) => {
+    const { bytes, totalBytes } = await storage.read(name, { ...options, ...again });
+    const whole = bytes.length === totalBytes;
+    return decodePartitionHead(await openEnvelope(bytes, shown, { beginning: !whole }), whole, shown);
+  });
 }
 
 /** Writes the part of `manifest` that lies in the store of `localityKv`, empty or not; it has no checksum file. */

@@ -108,6 +108,7 @@ export async function* readSst(storage: ExternalStorage, name: string, signal?: 
     startKey: nothing,
     endKey: nothing,
     endInclusive: false,
+    remote: storage.remote === true,
   });
   const memoryBytes = Math.min(BATCH_BYTES, Math.max(MEMORY_BYTES_MIN, ENTRY_BYTES_PER_FILE_BYTE * fileBytes));
   const entries = Math.min(BATCH_ENTRIES, Math.ceil(memoryBytes / BYTES_PER_ENTRY));
@@ -122,12 +123,12 @@ export async function* readSst(storage: ExternalStorage, name: string, signal?: 
           throw new SpanvaultError('SV_CORRUPT_SST', `${shown} claims an entry of ${step.bytes} bytes`);
         memory = allocateBatch(step.bytes, entries);
       } else if (step.kind === 'need') {
-        for (const { file, offset, length } of step.needs) {
+        for (const { file, offset, length, again } of step.needs) {
           const at = offset - tailOffset;
-          const held = at >= 0 && at + length <= tail.length;
+          const held = !again && at >= 0 && at + length <= tail.length;
           const bytes = held
             ? tail.subarray(at, at + length)
-            : (await storage.read(name, { offset, length, ...own })).bytes;
+            : (await storage.read(name, { offset, length, again, ...own })).bytes;
           merge.feed(file, offset, bytes);
         }
       } else {

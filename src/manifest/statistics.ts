@@ -1,5 +1,5 @@
 import { SpanvaultError } from '../fault/index.js';
-import type { ExternalStorage } from '../storage/index.js';
+import { type ExternalStorage, withSecondRead } from '../storage/index.js';
 import { openEnvelope } from './envelope.js';
 import * as pb from './generated/backup.js';
 import { fill, fromBigInt, fromScalar, plainBytes, toSigned, toUnsigned } from './wire_values.js';
@@ -69,9 +69,11 @@ export function encodeStatistics(statistics: readonly TableStatistic[]): Uint8Ar
 
 /** Reads a statistics file, which is not compressed. @throws SpanvaultError SV_STORAGE_NOT_FOUND, SV_CORRUPT_MANIFEST, SV_USAGE */
 export async function readStatistics(storage: ExternalStorage, name = STATISTICS_FILE): Promise<TableStatistic[]> {
-  const { bytes } = await storage.read(name);
   const shown = `${storage.display}/${name}`;
-  return decodeStatistics(await openEnvelope(bytes, shown), shown);
+  return await withSecondRead(storage, async (again) => {
+    const { bytes } = await storage.read(name, again);
+    return decodeStatistics(await openEnvelope(bytes, shown), shown);
+  });
 }
 
 /** Writes the statistics file. */

@@ -128,6 +128,22 @@ export interface NativeMergeFile {
   readonly startKey: Uint8Array;
   readonly endKey: Uint8Array;
   readonly endInclusive: boolean;
+  /**
+   * Every read is a round trip over a network: larger windows are asked for, the next one earlier, and what does not decode once more.
+   * Default false.
+   */
+  readonly remote?: boolean;
+  /** Bytes of the file's end that are asked for first; default as many as opening most files takes. */
+  readonly tailBytes?: number;
+}
+
+/** Bytes of a file that a merge needs. */
+export interface Need {
+  readonly file: number;
+  readonly offset: number;
+  readonly length: number;
+  /** They were handed in before and did not decode: they may have been damaged on their way. */
+  readonly again: boolean;
 }
 
 export type MergeStep =
@@ -136,7 +152,7 @@ export type MergeStep =
   /** Read [offset, offset+length) of file `file` and call feed, then call next again. Several may be outstanding. */
   | {
       readonly kind: 'need';
-      readonly needs: readonly { readonly file: number; readonly offset: number; readonly length: number }[];
+      readonly needs: readonly Need[];
     }
   /** The next entry alone does not fit: hand in at least this many bytes. */
   | { readonly kind: 'grow'; readonly bytes: number }

@@ -5,7 +5,7 @@ import type { Span, Timestamp } from '../keys/index.js';
 import { type MergeFacts, native } from '../native/index.js';
 import { type BucketUsage, measureStorage, openStorage, type StorageConfig } from '../storage/index.js';
 import { batchRoom, HeldBatches } from './held_batches.js';
-import { type IngestFile, WindowReader, windowBudgetOf } from './window_reader.js';
+import { type IngestFile, WINDOW_MEMORY, WindowReader, windowBudgetOf } from './window_reader.js';
 
 /** One work unit of a restore. */
 export interface IngestTaskArgs {
@@ -59,7 +59,7 @@ async function ingestUnit(args: IngestTaskArgs, context: TaskContext): Promise<O
     ...windowBudgetOf(stores),
   });
   try {
-    const reader = new WindowReader(merge, args.files, stores, context.signal);
+    const reader = new WindowReader(merge, args.files, stores, context.signal, context.spare('windows', WINDOW_MEMORY));
     await timed(timings, 'readSeconds', () => reader.addFiles());
     const held = new HeldBatches(
       args.batchBytes,

@@ -3,7 +3,7 @@ import type { RangeSink, RestoreScope, RestoreStage, RestoreTicket, SinkReport }
 import { chooseLayers, type OpenedLayer, openBackup } from '../collection/index.js';
 import { TaskPool, type TaskSpec } from '../executor/index.js';
 import { SpanvaultError, throwIfAborted, toWire } from '../fault/index.js';
-import { compareBytes, type Timestamp, toHex } from '../keys/index.js';
+import { compareBytes, containsSpan, type Timestamp, toHex } from '../keys/index.js';
 import { type FileRecord, type ManifestHead, versionAtLeast } from '../manifest/index.js';
 import { addUsage, inLanes, measureOperation, parseUri, resolveUri, type StorageConfig } from '../storage/index.js';
 import { readCatalogAt } from './catalog_at.js';
@@ -301,6 +301,8 @@ function unitTask(
       elidedPrefix: elidedPrefixOf(opened.head, record.span.key),
       span: record.span,
       endInclusive,
+      // A file of which a unit takes a part is not worth reading whole.
+      wholeBytes: containsSpan(unit.span, record.span) ? Number(record.entryCounts.dataSize) : 0,
     };
   });
   return {

@@ -1,6 +1,6 @@
 import { invariant, SpanvaultError } from '../fault/index.js';
 import type { Span } from '../keys/index.js';
-import type { NativeFileFault, NativeMerge, NativeMergeFile } from '../native/index.js';
+import type { NativeFileFault, NativeMerge, NativeMergeFile, Need } from '../native/index.js';
 import { type ExternalStorage, inLanes, type LocalObject } from '../storage/index.js';
 
 /** One input file of a unit as it crosses to a worker thread. */
@@ -12,19 +12,27 @@ export interface IngestFile {
   readonly elidedPrefix: Uint8Array;
   readonly span: Span;
   readonly endInclusive: boolean;
+  /** Keys and values that it holds, about, where the unit takes all of them; else 0. */
+  readonly wholeBytes: number;
 }
 
 /** Bytes of a file that are read first: the footer, the index and the properties of most files, and the whole of small ones. */
 const TAIL_BYTES = 64 * 1024;
+/** A file of a remote store that is not larger is read in one go; all files of a unit together take at most the second figure. */
+const WHOLE_BYTES_MOST = 4 * 1024 * 1024;
+const WHOLE_BYTES_OF_ALL = 32 * 1024 * 1024;
+/** Memory for windows of remote stores: as large as merges ask for (native/core/src/cursor.rs). */
+const WINDOW_BYTES = 4 * 1024 * 1024;
+/** Smaller reads get memory of their own. */
+const REUSED_BYTES_LEAST = WINDOW_BYTES / 4;
+
 /** Bytes of one file that a merge asks for. */
-export interface Window {
-  readonly file: number;
-  readonly offset: number;
-  readonly length: number;
-}
+export type Window = Need;
 
 interface Fetched extends Window {
   readonly bytes: Uint8Array;
+  /** What they may lie in, ours to use again. */
+  readonly memory: Uint8Array | undefined;
 }
 
 /** Bytes of windows that a merge holds where another read costs next to nothing; its own default is for round trips. */
@@ -35,12 +43,17 @@ export function windowBudgetOf(stores: readonly ExternalStorage[]): { readonly w
   return stores.every(({ local }) => local !== undefined) ? { windowBudget: LOCAL_BUDGET_BYTES } : {};
 }
 
+/** Memory of windows that a thread keeps from unit to unit: fresh memory is the larger half of what a download costs. */
+export const WINDOW_MEMORY = { most: 4, fits: ({ length }: Uint8Array): boolean => length === WINDOW_BYTES };
+
 /** Fetches what a merge asks for, ahead of its need: memory is the windows that the merge has named. */
 export class WindowReader {
   readonly #merge: NativeMerge;
   readonly #files: readonly IngestFile[];
   readonly #stores: readonly ExternalStorage[];
   readonly #signal: AbortSignal;
+  /** Memory of windows that the merge has taken. */
+  readonly #spare: Uint8Array[];
   /** Ends of files until the merge has taken them: it keeps what it still needs. */
   readonly #tails: ({ readonly bytes: Uint8Array; readonly offset: number } | undefined)[] = [];
   /** Reads under way, by window; each settles always, and its failure is thrown by whoever waits for it. */
@@ -57,11 +70,13 @@ export class WindowReader {
     files: readonly IngestFile[],
     stores: readonly ExternalStorage[],
     signal: AbortSignal,
+    spare: Uint8Array[],
   ) {
     this.#merge = merge;
     this.#files = files;
     this.#stores = stores;
     this.#signal = signal;
+    this.#spare = spare;
   }
 
   /**
@@ -73,7 +88,7 @@ export class WindowReader {
     const tails = await inLanes(this.#files, async (file) => {
       const storage = this.#stores[file.store]!;
       if (storage.local !== undefined) return undefined;
-      return await storage.read(file.path, { offset: -TAIL_BYTES, signal: this.#signal });
+      return await storage.read(file.path, { offset: -this.#tailBytes(file), signal: this.#signal });
     });
     for (const [index, file] of this.#files.entries()) {
       const tail = tails[index];
@@ -84,7 +99,8 @@ export class WindowReader {
       }
       this.bytesRead += tail.bytes.length;
       this.#tails[index] = { bytes: tail.bytes, offset: tail.totalBytes - tail.bytes.length };
-      this.#merge.addFile(named);
+      const remote = this.#stores[file.store]!.remote === true;
+      this.#merge.addFile(remote ? { ...named, remote, tailBytes: tail.bytes.length } : named);
     }
   }
 
@@ -120,6 +136,13 @@ export class WindowReader {
     return sum;
   }
 
+  /** A little more than what a file holds where it is worth reading whole: what is not compressed is not larger than that. */
+  #tailBytes({ store, wholeBytes }: IngestFile): number {
+    if (this.#stores[store]!.remote !== true) return TAIL_BYTES;
+    const bytes = Math.ceil(wholeBytes * 1.125) + TAIL_BYTES;
+    return bytes <= Math.min(WHOLE_BYTES_MOST, WHOLE_BYTES_OF_ALL / this.#files.length) ? bytes : TAIL_BYTES;
+  }
+
   /** Begins to read windows that are not on their way yet; false when all of them are, so that only waiting helps. */
   start(windows: readonly Window[]): boolean {
     let begun = false;
@@ -129,7 +152,7 @@ export class WindowReader {
       begun = true;
       const tail = this.#tails[window.file];
       const at = tail === undefined ? -1 : window.offset - tail.offset;
-      if (tail !== undefined && at >= 0 && at + window.length <= tail.bytes.length) {
+      if (!window.again && tail !== undefined && at >= 0 && at + window.length <= tail.bytes.length) {
         this.#merge.feed(window.file, window.offset, tail.bytes.subarray(at, at + window.length));
         this.#tails[window.file] = undefined;
         continue;
@@ -150,18 +173,24 @@ export class WindowReader {
     if (fetched === undefined) throw failure;
     this.bytesRead += fetched.bytes.length;
     this.#merge.feed(fetched.file, fetched.offset, fetched.bytes);
+    const { memory } = fetched;
+    if (memory !== undefined && this.#spare.length < WINDOW_MEMORY.most) this.#spare.push(memory);
   }
 
-  async #fetch({ file, offset, length }: Window): Promise<Fetched> {
+  async #fetch(window: Window): Promise<Fetched> {
+    const { file, offset, length, again } = window;
     const { store, path } = this.#files[file]!;
     const storage = this.#stores[store]!;
-    const { bytes } = await storage.read(path, { offset, length, signal: this.#signal });
+    const reused = storage.remote === true && length >= REUSED_BYTES_LEAST && length <= WINDOW_BYTES;
+    const memory = reused ? (this.#spare.pop() ?? new Uint8Array(WINDOW_BYTES)) : undefined;
+    const options = { offset, length, again, signal: this.#signal };
+    const { bytes } = await storage.read(path, memory === undefined ? options : { ...options, into: memory });
     if (bytes.length !== length) {
       throw new SpanvaultError(
         'SV_CORRUPT_SST',
         `${storage.display}/${path} ended after ${offset + bytes.length} bytes, ${offset + length} were expected`,
       );
     }
-    return { file, offset, length, bytes };
+    return { ...window, bytes, memory };
   }
 }

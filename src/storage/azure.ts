@@ -40,6 +40,7 @@ interface AzurePage {
 /** Block blobs in a container of Azure Blob Storage: `azure-blob://<container>/<path>?AZURE_ACCOUNT_NAME=…`. */
 export class AzureStorage implements ExternalStorage {
   readonly display: string;
+  readonly remote = true;
   readonly #account: AzureAccount;
   readonly #containerName: string;
   /** Path of the location as the beginning of every blob's name in the container. */

@@ -30,6 +30,8 @@ export interface StorageCall {
   readonly signal: AbortSignal | undefined;
   /** Objects that it reads where it is several reads in one; else 1. */
   readonly objects: number;
+  /** It reads what was read before, because that did not pass its reader's checks. */
+  readonly again: boolean;
 }
 
 /** What came back, and how many bytes of object content with it. */
@@ -60,6 +62,7 @@ export function withLayers(storage: ExternalStorage, layers: readonly CallLayer[
 class LayeredStorage implements ExternalStorage {
   readonly display: string;
   readonly partBytesMost?: number;
+  readonly remote?: boolean;
   readonly readAll?: NonNullable<ExternalStorage['readAll']>;
   readonly #inner: ExternalStorage;
   readonly #layers: readonly CallLayer[];
@@ -67,6 +70,7 @@ class LayeredStorage implements ExternalStorage {
   constructor(inner: ExternalStorage, layers: readonly CallLayer[]) {
     this.display = inner.display;
     if (inner.partBytesMost !== undefined) this.partBytesMost = inner.partBytesMost;
+    if (inner.remote !== undefined) this.remote = inner.remote;
     const several = inner.readAll?.bind(inner);
     if (several !== undefined) this.readAll = (pieces, options) => this.#readAll(several, pieces, options);
     this.#inner = inner;
@@ -82,7 +86,7 @@ class LayeredStorage implements ExternalStorage {
         const value = await this.#inner.read(name, { ...options, ...signalOf(signal) });
         return { value, receivedBytes: value.bytes.length };
       },
-      { expectedBytes: options.length ?? 0 },
+      { expectedBytes: options.length ?? 0, again: options.again === true },
     );
   }
 
@@ -174,9 +178,10 @@ class LayeredStorage implements ExternalStorage {
     name: string,
     signal: AbortSignal | undefined,
     work: (signal: AbortSignal | undefined) => Promise<CallResult<T>>,
-    told: Partial<Pick<StorageCall, 'sentBytes' | 'expectedBytes' | 'objects'>> = {},
+    told: Partial<Pick<StorageCall, 'sentBytes' | 'expectedBytes' | 'objects' | 'again'>> = {},
   ): Promise<T> {
-    const call: StorageCall = { operation, name, sentBytes: 0, expectedBytes: 0, objects: 1, ...told, signal };
+    const usual = { sentBytes: 0, expectedBytes: 0, objects: 1, again: false };
+    const call: StorageCall = { operation, name, ...usual, ...told, signal };
     const run = (index: number, own: AbortSignal | undefined): Promise<CallResult<T>> => {
       const layer = this.#layers[index];
       return layer === undefined ? work(own) : layer({ ...call, signal: own }, (inner) => run(index + 1, inner));

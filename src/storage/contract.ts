@@ -25,6 +25,8 @@ export interface ReadOptions extends CallOptions {
    * until the promise has settled.
    */
   readonly into?: Uint8Array;
+  /** What an earlier call returned did not pass its reader's checks: counted as a repetition of that call. */
+  readonly again?: boolean;
 }
 
 export interface ReadResult {
@@ -110,6 +112,11 @@ export interface ExternalStorage {
    * caller likes.
    */
   readonly partBytesMost?: number;
+  /**
+   * True where every call is a round trip over a network, which may damage what it carries: few large reads are better than many, and
+   * what does not pass its reader's checks is worth a second read. Absent: files of this machine.
+   */
+  readonly remote?: boolean;
   read(name: string, options?: ReadOptions): Promise<ReadResult>;
   /**
    * Reads several small pieces in one go, each as `read` would and in the order given: for a store where that costs a fraction of as

@@ -28,6 +28,7 @@ const LIST_PAGE = 1000;
 /** Objects in a bucket of Google Cloud Storage: `gs://<bucket>/<path>?AUTH=…&CREDENTIALS=…&ASSUME_ROLE=…`. */
 export class GsStorage implements ExternalStorage {
   readonly display: string;
+  readonly remote = true;
   readonly #client: GsClient;
   readonly #count: (kind: string) => void;
   readonly #bucket: string;

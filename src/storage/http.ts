@@ -23,6 +23,7 @@ const MAX_REDIRECTS = 5;
  */
 export class HttpStorage implements ExternalStorage {
   readonly display: string;
+  readonly remote = true;
   readonly #base: string;
   readonly #query: string;
   readonly #authorization: string | undefined;

@@ -24,6 +24,7 @@ export { ReadAhead } from './read_ahead.js';
 export { isSecretParameter, redactUri } from './redact.js';
 export { DEFAULT_RETRY } from './retry.js';
 export { checkScheme } from './schemes.js';
+export { withSecondRead } from './second_read.js';
 export { type Leftover, type SweepOptions, sweepStorage } from './sweep.js';
 export {
   joinUri,

@@ -6,7 +6,7 @@ import type { ExternalStorage } from './contract.js';
 export interface OperationMetrics {
   calls: number;
   failures: number;
-  /** Calls that were made again after a failure. */
+  /** Calls that were made again after a failure, or because what came was damaged. */
   retries: number;
   /** Bytes of object content that crossed. */
   bytes: number;
@@ -37,7 +37,8 @@ export function metricsLayer(metrics: StorageMetrics): CallLayer {
   return async (call, next) => {
     const into = metrics[call.operation];
     const begin = performance.now();
-    into.calls += call.objects;
+    if (call.again) into.retries++;
+    else into.calls += call.objects;
     try {
       const result = await next(call.signal);
       into.failures += result.failures ?? 0;

@@ -27,6 +27,7 @@ import { printUri, type StorageUri } from './uri.js';
 /** Objects in a bucket of Amazon S3 or of a store that speaks its language: `s3://<bucket>/<path>?AWS_ACCESS_KEY_ID=…`. */
 export class S3Storage implements ExternalStorage {
   readonly display: string;
+  readonly remote = true;
   readonly bucket: S3Bucket;
   /** Path of the location as the beginning of every object's key. */
   readonly under: string;

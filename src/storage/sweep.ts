@@ -50,7 +50,7 @@ export async function sweepStorage(config: StorageConfig, options: SweepOptions)
   });
   const layer = retryLayer(resolveRetry(settings.retry), clock, storage.display, () => undefined);
   const repeat: Repeat = async (operation, name, work) => {
-    const call = { operation, name, sentBytes: 0, expectedBytes: 0, objects: 1, signal: undefined };
+    const call = { operation, name, sentBytes: 0, expectedBytes: 0, objects: 1, again: false, signal: undefined };
     return (await layer(call, async () => ({ value: await work(), receivedBytes: 0 }))).value;
   };
   return sweepUploads(storage, before, options.remove, repeat);

@@ -14,7 +14,7 @@ export function traceLayer(display: string, clock: StorageClock, print = toStder
     const begin = clock.now();
     const told = (outcome: string): void => {
       const ms = (clock.now() - begin).toFixed(1);
-      print(`storage: ${call.operation} ${display}/${call.name} ${outcome} ${ms} ms\n`);
+      print(`storage: ${call.operation}${call.again ? ' again' : ''} ${display}/${call.name} ${outcome} ${ms} ms\n`);
     };
     try {
       const result = await next(call.signal);

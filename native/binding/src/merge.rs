@@ -95,6 +95,10 @@ pub struct NativeMergeFile {
     pub end_key: Uint8Array,
     /// Whether the bound itself is of interest.
     pub end_inclusive: bool,
+    /// Whether every read is a round trip over a network.
+    pub remote: Option<bool>,
+    /// Bytes of the file's end that are asked for first.
+    pub tail_bytes: Option<f64>,
 }
 
 impl NativeMergeFile {
@@ -107,6 +111,8 @@ impl NativeMergeFile {
             start_key: self.start_key.to_vec(),
             end_key: self.end_key.to_vec(),
             end_inclusive: self.end_inclusive,
+            remote: self.remote.unwrap_or(false),
+            tail_bytes: whole(self.tail_bytes.unwrap_or(0.0), "tail size")?,
         })
     }
 }
@@ -120,6 +126,8 @@ pub struct NativeNeed {
     pub offset: f64,
     /// Number of bytes.
     pub length: f64,
+    /// Whether they were handed in before and did not decode.
+    pub again: bool,
 }
 
 /// Whether a file of this machine was added.
@@ -288,6 +296,7 @@ impl NativeMerge {
                             file: need.file as f64,
                             offset: need.offset as f64,
                             length: need.length as f64,
+                            again: need.again,
                         })
                         .collect(),
                 ),

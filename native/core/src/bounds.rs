@@ -25,6 +25,10 @@ pub struct MergeFile {
     pub end_key: Vec<u8>,
     /// `end_key` itself is of interest.
     pub end_inclusive: bool,
+    /// Every read is a round trip, and what comes may have been damaged on its way.
+    pub remote: bool,
+    /// Bytes of the file's end that are asked for first; 0 = as many as opening most files takes.
+    pub tail_bytes: u64,
 }
 
 /// User-key bounds.

@@ -7,7 +7,7 @@ use crate::bounds::judge_separator;
 pub use crate::bounds::{Bounds, MergeFile, RangeTombstone};
 use crate::codec::Decompressor;
 use crate::entries::{Entries, KIND_SET, ValuePlace, Version};
-use crate::fault::{Fault, escape_key};
+use crate::fault::{Code, Fault, escape_key};
 use crate::flaw::{BlockKind, Flaw, Place};
 use crate::footer::{Handle, MAX_FOOTER_BYTES, TRAILER_BYTES};
 use crate::range_key::RANGE_KEY_SET;
@@ -18,6 +18,10 @@ use crate::windows::{Role, Windows, coalesce};
 
 /// Two pieces of a file nearer than this are read as one.
 const COALESCE_BYTES: u64 = 32 << 10;
+
+/// Bytes of data blocks asked for at once of a file on this machine, and of one behind a network.
+const LOCAL_WINDOW_BYTES: u64 = 1 << 20;
+const REMOTE_WINDOW_BYTES: u64 = 4 << 20;
 
 /// What advancing came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +156,7 @@ impl FileCursor {
     #[cold]
     fn wait(&mut self, stop: Stop) -> Result<(), Fault> {
         let windows = match stop {
-            Stop::Fault(fault) => return Err(fault),
+            Stop::Fault(fault) => return self.ask_again(fault),
             Stop::Missing(windows) => windows,
         };
         let role = match self.state {
@@ -164,6 +168,17 @@ impl FileCursor {
             self.windows.request(window, role);
         }
         Ok(())
+    }
+
+    /// Asks again for bytes from which a part of the file could not be read, when they may have been damaged on their way.
+    #[cold]
+    fn ask_again(&mut self, fault: Fault) -> Result<(), Fault> {
+        let may_pass = self.file.remote && matches!(fault.code(), Code::CorruptSst | Code::UnsupportedFormat);
+        let block = match self.state {
+            State::NextBlock => self.handle().map(|h| Window { offset: h.offset, length: h.length + TRAILER_BYTES }),
+            _ => None,
+        };
+        if may_pass && self.windows.ask_again(block) { Ok(()) } else { Err(fault) }
     }
 
     /// Range tombstones were found when the file was opened.
@@ -256,7 +271,7 @@ impl FileCursor {
             ))));
         }
         self.tombstones = self.range_tombstones(&table)?;
-        if self.file.file_bytes <= window {
+        if self.file.file_bytes <= window.min(LOCAL_WINDOW_BYTES).max(self.file.tail_bytes) {
             self.windows.keep_opening_as_data();
         }
         self.windows.drop_before(Role::Opening, u64::MAX);
@@ -274,7 +289,8 @@ impl FileCursor {
         if self.windows.covers(end(MAX_FOOTER_BYTES as u64)) {
             return Ok(());
         }
-        Err(Stop::Missing(vec![end(SUFFIX_BYTES.min(window))]))
+        let most = if self.file.tail_bytes > 0 { self.file.tail_bytes } else { SUFFIX_BYTES.min(window) };
+        Err(Stop::Missing(vec![end(most)]))
     }
 
     fn range_tombstones(&self, table: &Table) -> Result<Vec<RangeTombstone>, Fault> {
@@ -306,14 +322,22 @@ impl FileCursor {
         Ok(out)
     }
 
-    /// Asks for windows of whole blocks, so that about `window` bytes lie ahead.
-    fn request_ahead(&mut self, window: u64) {
+    /// Asks for windows of whole blocks out of a file's `share` of what is held, so that the next one is on its way while one is
+    /// merged: of a store whose answers take long for a whole window before this one ends.
+    fn request_ahead(&mut self, share: u64) {
         let Some(table) = &self.table else { return };
+        let (window, enough) = if self.file.remote {
+            let window = (share / 4 * 3).min(REMOTE_WINDOW_BYTES);
+            (window, window)
+        } else {
+            let window = share.min(LOCAL_WINDOW_BYTES);
+            (window, window / 2)
+        };
         let blocks = &table.blocks;
         let mut ahead = 0;
         for handle in blocks.get(self.block..self.requested).unwrap_or_default() {
             ahead += handle.length + TRAILER_BYTES;
-            if ahead > window / 2 {
+            if ahead > enough {
                 return;
             }
         }

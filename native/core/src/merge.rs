@@ -16,8 +16,8 @@ use crate::rewrite::KeyRewriter;
 use crate::selection::{Choice, Mode, Selection, SelectionOptions};
 use crate::value::{self, Verdict};
 
-/// Bytes of data blocks asked for at once, for each file.
-pub const WINDOW_BYTES: u64 = 1 << 20;
+/// More of one file is not held: a window and a half of this, or two of three quarters of it.
+pub const WINDOW_BYTES: u64 = 6 << 20;
 /// Bytes of windows that all files together hold.
 pub const BUDGET_BYTES: u64 = 64 << 20;
 /// Windows do not shrink below this; they hold at least one block anyway.
@@ -352,7 +352,9 @@ impl LayerMerge {
     fn needs(&mut self, fresh: bool) -> Vec<Need> {
         let mut needs = Vec::new();
         for (file, cursor) in self.cursors.iter_mut().enumerate() {
-            cursor.windows_mut().wanted(fresh, |w| needs.push(Need { file, offset: w.offset, length: w.length }));
+            cursor
+                .windows_mut()
+                .wanted(fresh, |w, again| needs.push(Need { file, offset: w.offset, length: w.length, again }));
         }
         needs
     }

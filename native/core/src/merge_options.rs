@@ -56,6 +56,8 @@ pub struct Need {
     pub offset: u64,
     /// Number of bytes.
     pub length: u64,
+    /// They were handed in before, and did not decode.
+    pub again: bool,
 }
 
 /// What `next` came to.

@@ -3,6 +3,7 @@
 //! Buffers are kept for reuse, since every window of a file has about the same size. This module must not know why
 //! bytes are needed.
 
+use crate::checksum::crc32c;
 use crate::fault::Fault;
 use crate::source::{Source, Window};
 
@@ -26,7 +27,12 @@ struct Part {
     bytes: Vec<u8>,
     role: Role,
     reported: bool,
+    /// Checksums of what came before and did not decode, one for each time.
+    refused: Vec<u32>,
 }
+
+/// How often a window is asked for anew.
+const AGAIN_AT_MOST: usize = 3;
 
 impl Part {
     fn complete(&self) -> bool {
@@ -57,7 +63,7 @@ impl Windows {
             return;
         }
         let bytes = self.spare.pop().unwrap_or_default();
-        self.parts.push(Part { window, bytes, role, reported: false });
+        self.parts.push(Part { window, bytes, role, reported: false, refused: Vec::new() });
     }
 
     /// A window was asked for, whether or not its bytes have come.
@@ -86,15 +92,35 @@ impl Windows {
         Ok(())
     }
 
-    /// Bytes still wanted; with `fresh` only those of windows that were not reported yet.
-    pub fn wanted(&mut self, fresh: bool, mut report: impl FnMut(Window)) {
+    /// Asks anew for the windows that hold `at`, or for all: something in them does not decode. Once, unless other bytes come the
+    /// second time. `false` when nothing is asked for: they are so.
+    pub fn ask_again(&mut self, at: Option<Window>) -> bool {
+        let mut asked = false;
+        for part in self.parts.iter_mut().filter(|part| part.complete()) {
+            if at.is_some_and(|at| at.offset >= part.window.end() || part.window.offset >= at.end()) {
+                continue;
+            }
+            let found = crc32c(&part.bytes);
+            if part.refused.len() < AGAIN_AT_MOST && !part.refused.contains(&found) {
+                part.refused.push(found);
+                part.bytes.clear();
+                part.reported = false;
+                asked = true;
+            }
+        }
+        asked
+    }
+
+    /// Bytes still wanted; with `fresh` only those of windows that were not reported yet. `report` is told whether it is asked anew.
+    pub fn wanted(&mut self, fresh: bool, mut report: impl FnMut(Window, bool)) {
         for part in &mut self.parts {
             if part.complete() || (fresh && part.reported) {
                 continue;
             }
             part.reported = true;
             let done = part.bytes.len() as u64;
-            report(Window { offset: part.window.offset + done, length: part.window.length - done });
+            let again = !part.refused.is_empty();
+            report(Window { offset: part.window.offset + done, length: part.window.length - done }, again);
         }
     }
 
@@ -175,7 +201,7 @@ mod tests {
         assert_eq!(windows.get(10, 2), Some(&b"ab"[..]));
         assert_eq!(windows.get(10, 3), None);
         let mut wanted = Vec::new();
-        windows.wanted(false, |w| wanted.push(w));
+        windows.wanted(false, |w, _| wanted.push(w));
         assert_eq!(wanted, [window(12, 2)]);
         windows.feed("f", 12, b"cdefg").expect("the rest and more");
         assert_eq!(windows.get(11, 3), Some(&b"bcd"[..]));
@@ -184,6 +210,29 @@ mod tests {
         assert!(windows.get(11, 3).is_some());
         windows.drop_before(Role::Data, 14);
         assert!(windows.get(11, 3).is_none());
+    }
+
+    #[test]
+    fn what_was_refused_is_asked_for_again_until_the_same_comes() {
+        let mut windows = Windows::default();
+        windows.request(window(0, 2), Role::Data);
+        windows.request(window(2, 2), Role::Data);
+        let come = |windows: &mut Windows, bytes: &[u8]| {
+            let mut wanted = Vec::new();
+            windows.wanted(true, |w, again| wanted.push((w, again)));
+            windows.feed("f", wanted[0].0.offset, bytes).expect("what was asked for");
+            wanted
+        };
+        windows.feed("f", 2, b"cd").expect("the second window");
+        assert_eq!(come(&mut windows, b"ax"), [(window(0, 2), false)]);
+        assert!(windows.ask_again(Some(window(1, 1))));
+        assert_eq!(come(&mut windows, b"bx"), [(window(0, 2), true)]);
+        assert!(windows.ask_again(Some(window(0, 1))));
+        assert_eq!(come(&mut windows, b"ax"), [(window(0, 2), true)]);
+        assert!(!windows.ask_again(Some(window(0, 1))));
+        assert!(windows.ask_again(None), "the second window was not refused yet");
+        assert_eq!(come(&mut windows, b"cd"), [(window(2, 2), true)]);
+        assert!(!windows.ask_again(None));
     }
 
     #[test]

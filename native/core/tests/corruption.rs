@@ -4,6 +4,7 @@
 mod support;
 
 use spanvault_core::Code;
+use spanvault_core::cursor::MergeFile;
 use spanvault_core::engine_key::Timestamp;
 use spanvault_core::fault::Result;
 use spanvault_core::merge::{LayerMerge, MergeOptions, MergeStep};
@@ -38,9 +39,14 @@ fn tables() -> Vec<(&'static str, Table)> {
 
 /// All entries, through the merge, or the first error.
 fn read(bytes: &[u8]) -> Result<Vec<Entry>> {
+    read_through(merge_file("damaged.sst", bytes, 0), bytes, bytes)
+}
+
+/// The same of a file whose bytes come as `first`, and as `again` when they are asked for anew.
+fn read_through(file: MergeFile, first: &[u8], again: &[u8]) -> Result<Vec<Entry>> {
     let options = MergeOptions { mode: Mode::All, verify_checksums: true, ..MergeOptions::default() };
     let mut merge = LayerMerge::new(&options)?;
-    merge.add_file(merge_file("damaged.sst", bytes, 0))?;
+    merge.add_file(file)?;
     let (mut room, mut offsets) = (vec![0; 4096], vec![0; 201]);
     let mut out = Vec::new();
     loop {
@@ -55,6 +61,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Entry>> {
             MergeStep::Need(needs) => {
                 for need in needs {
                     let from = need.offset as usize;
+                    let bytes = if need.again { again } else { first };
                     merge.feed(need.file, need.offset, &bytes[from..from + need.length as usize])?;
                 }
             }
@@ -109,6 +116,35 @@ fn damage_is_refused_or_harmless() {
             judge(&sound[..cut], &format!("cutting at {cut}"));
         }
         assert!(refused > sound.len() * 7 && harmless < 8 * 45, "{name}: {refused} refused, {harmless} harmless");
+    }
+}
+
+#[test]
+fn damage_on_the_way_is_read_again_and_damage_at_rest_told() {
+    for (name, table) in tables() {
+        let sound = build(&table);
+        let answer = read(&sound).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let mut healed = 0;
+        for tail_bytes in [0, 70, sound.len() as u64] {
+            let file = MergeFile { remote: true, tail_bytes, ..merge_file("damaged.sst", &sound, 0) };
+            for at in 0..sound.len() {
+                let mut bytes = sound.clone();
+                bytes[at] ^= 0x10;
+                let at_rest = read(&bytes);
+                assert_eq!(read_through(file.clone(), &bytes, &bytes), at_rest, "{name}: byte {at}");
+                match read_through(file.clone(), &bytes, &sound) {
+                    Ok(entries) => {
+                        assert_eq!(entries, answer, "{name}: byte {at}");
+                        healed += usize::from(at_rest.is_err());
+                    }
+                    // The footer without a checksum again: what it leads to is found late.
+                    Err(fault) => assert_eq!(fault.code(), Code::CorruptValue, "{name}: byte {at}: {fault}"),
+                }
+                let local = MergeFile { remote: false, ..file.clone() };
+                assert_eq!(read_through(local, &bytes, &sound), at_rest, "{name}: byte {at}");
+            }
+        }
+        assert!(healed > sound.len() * 5 / 2, "{name}: {healed} of three times {}", sound.len());
     }
 }
 

@@ -125,6 +125,7 @@ impl Part {
             start_key: self.start.clone(),
             end_key: self.end.clone(),
             end_inclusive: self.end_inclusive,
+            ..MergeFile::default()
         }
     }
 }

@@ -11,6 +11,7 @@ export type Mishap =
   | 'lose answer'
   | 'damage request'
   | 'damage answer'
+  | 'damage end of answer'
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string };
 
 /** A server between client and server; `plan` says of each request, before its body, what happens to it, and when. */
@@ -38,6 +39,7 @@ export async function startRelay(
       const content = await wholeBody(answer);
       if (mishap === 'lose answer') return void response.destroy();
       if (mishap === 'damage answer') damage(content);
+      if (mishap === 'damage end of answer') damage(content, Math.max(0, content.length - END));
       response.writeHead(answer.statusCode ?? 500, answer.headers).end(content);
     });
     forward.on('error', () => response.destroy());
@@ -61,8 +63,10 @@ async function wholeBody(message: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Changes a byte in the middle. */
-function damage(body: Buffer): void {
-  const middle = body.length >> 1;
-  if (body.length > 0) body[middle] = body[middle]! ^ 0x20;
+/** So far before the end lies what is read of any piece of a file: the magic number of an SST, the checksum of a block. */
+const END = 6;
+
+/** Changes a byte, in the middle by default. */
+function damage(body: Buffer, at = body.length >> 1): void {
+  if (body.length > 0) body[at] = body[at]! ^ 0x20;
 }
