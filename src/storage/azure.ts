@@ -17,6 +17,7 @@ import type {
 } from './contract.js';
 import { type ListedPage, listPages, storeDelimiter } from './listed.js';
 import { checkName, clipRange } from './names.js';
+import { PageMarkers } from './page_markers.js';
 import { remoteFault } from './remote_faults.js';
 import { printUri, type StorageUri } from './uri.js';
 
@@ -131,6 +132,7 @@ export class AzureStorage implements ExternalStorage {
       delimiter === undefined
         ? container.listBlobsFlat(query).byPage(size)
         : container.listBlobsByHierarchy(delimiter, query).byPage(size);
+    const markers = new PageMarkers(what);
     try {
       this.#count('ListBlobs');
       for await (const { segment, continuationToken } of pages) {
@@ -142,7 +144,7 @@ export class AzureStorage implements ExternalStorage {
           })),
           cutNames: (segment.blobPrefixes ?? []).map(({ name }) => name),
         };
-        if (continuationToken !== undefined && continuationToken !== '') this.#count('ListBlobs');
+        if (markers.next(continuationToken) !== undefined) this.#count('ListBlobs');
       }
     } catch (error) {
       throw azureFault(error, what, signal);

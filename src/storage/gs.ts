@@ -18,6 +18,7 @@ import type { HttpAnswer } from './http_exchange.js';
 import { readRange } from './http_range.js';
 import { type ListedPage, listPages, storeDelimiter } from './listed.js';
 import { checkName } from './names.js';
+import { PageMarkers } from './page_markers.js';
 import { remoteFault } from './remote_faults.js';
 import type { StorageUri } from './uri.js';
 import { printUri } from './uri.js';
@@ -104,6 +105,7 @@ export class GsStorage implements ExternalStorage {
       ...(delimiter === undefined ? {} : { delimiter }),
       ...(options.after === undefined ? {} : { startOffset: this.#under + options.after }),
     });
+    const markers = new PageMarkers(what);
     for (;;) {
       const path = `/storage/v1/b/${this.#bucket}/o?${query}`;
       const answer = await this.#request('objects.list', what, path, { signal: options.signal });
@@ -120,8 +122,9 @@ export class GsStorage implements ExternalStorage {
         })),
         cutNames: page.prefixes ?? [],
       };
-      if (page.nextPageToken === undefined || page.nextPageToken === '') return;
-      query.set('pageToken', page.nextPageToken);
+      const token = markers.next(page.nextPageToken);
+      if (token === undefined) return;
+      query.set('pageToken', token);
     }
   }
 

@@ -16,6 +16,7 @@ import type { HttpAnswer } from './http_exchange.js';
 import { readRange } from './http_range.js';
 import { type ListedPage, listPages, storeDelimiter } from './listed.js';
 import { checkName } from './names.js';
+import { PageMarkers } from './page_markers.js';
 import { remoteFault } from './remote_faults.js';
 import { S3Bucket } from './s3_bucket.js';
 import { s3Connection } from './s3_client.js';
@@ -93,6 +94,7 @@ export class S3Storage implements ExternalStorage {
   async *#pages(prefix: string, { delimiter, after, signal }: ListOptions): AsyncIterable<ListedPage> {
     const what = `listing ${this.display}/${prefix}`;
     const asked = storeDelimiter(delimiter);
+    const markers = new PageMarkers(what);
     let token: string | undefined;
     do {
       const page = await this.bucket.request('ListObjectsV2', what, signal, ({ sdk, client }) =>
@@ -115,7 +117,7 @@ export class S3Storage implements ExternalStorage {
         })),
         cutNames: (page.CommonPrefixes ?? []).map(({ Prefix }) => Prefix ?? ''),
       };
-      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+      token = markers.next(page.NextContinuationToken, page.IsTruncated === true);
     } while (token !== undefined);
   }
 

@@ -30,7 +30,7 @@ export async function s3Exchange(session: S3Session, route: S3Route, call: S3Cal
   const { method, key, query = {}, body, keep, into, signal } = call;
   const { config } = session.client;
   const { protocol, hostname, host, port, origin } = route.url;
-  const path = route.before + key.split('/').map(encoded).join('/');
+  const path = route.before + keyPath(key);
   const { headers } = await route.signer.sign(
     {
       method,
@@ -113,6 +113,11 @@ function answerOf(status: number, headers: HttpAnswer['headers'], body: Uint8Arr
 /** The signal as the client library wants it. */
 export function optionsOf(signal: AbortSignal | undefined): { readonly abortSignal?: AbortSignal } {
   return signal === undefined ? {} : { abortSignal: signal };
+}
+
+/** A key as it stands in an address, its slashes as they are. */
+export function keyPath(key: string): string {
+  return key.split('/').map(encoded).join('/');
 }
 
 /** Percent-encoded but for unreserved characters. */

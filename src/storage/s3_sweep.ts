@@ -1,4 +1,5 @@
 import type { MultipartUpload } from '@aws-sdk/client-s3';
+import { PageMarkers } from './page_markers.js';
 import type { S3Storage } from './s3.js';
 import { abortUpload } from './s3_writer.js';
 import type { Leftover, Repeat } from './sweep.js';
@@ -24,11 +25,13 @@ export async function sweepUploads(
 
 async function uploads({ bucket, under, display }: S3Storage, repeat: Repeat): Promise<readonly MultipartUpload[]> {
   const all: MultipartUpload[] = [];
+  const what = `listing uploads of ${display}`;
+  const markers = new PageMarkers(what);
   let after: { readonly key: string | undefined; readonly upload: string | undefined } | undefined;
   do {
     const from = after;
     const page = await repeat('list', under, () =>
-      bucket.request('ListMultipartUploads', `listing uploads of ${display}`, undefined, ({ sdk, client }) =>
+      bucket.request('ListMultipartUploads', what, undefined, ({ sdk, client }) =>
         client.send(
           new sdk.ListMultipartUploadsCommand({
             Bucket: bucket.name,
@@ -40,7 +43,10 @@ async function uploads({ bucket, under, display }: S3Storage, repeat: Repeat): P
       ),
     );
     all.push(...(page.Uploads ?? []));
-    after = page.IsTruncated === true ? { key: page.NextKeyMarker, upload: page.NextUploadIdMarker } : undefined;
-  } while (after?.key !== undefined);
+    const { NextKeyMarker: key, NextUploadIdMarker: upload } = page;
+    // Uploads of one key may fill several pages.
+    const marker = key === undefined || key === '' ? undefined : JSON.stringify([key, upload]);
+    after = markers.next(marker, page.IsTruncated === true) === undefined ? undefined : { key, upload };
+  } while (after !== undefined);
   return all;
 }
