@@ -1,7 +1,8 @@
 import { Catalog, tenantsOf } from '../catalog/index.js';
 import type { Targets } from '../cluster/contract.js';
 import { SpanvaultError } from '../fault/index.js';
-import type { ManifestHead } from '../manifest/index.js';
+import { isEmptyTimestamp } from '../keys/index.js';
+import { addCounts, type FileRecord, type ManifestHead, NO_ROWS } from '../manifest/index.js';
 
 /**
  * What a restore has to say of the tenants (virtual clusters) in a backup, whose data it does not read.
@@ -32,4 +33,21 @@ export function offlineNotices(descriptors: readonly Uint8Array[], targets: Targ
       return targets.kind === 'cluster' || (database !== undefined && targets.names.includes(database));
     })
     .map((table) => `table ${catalog.qualifiedName(table)} is not restored: it was offline, for an IMPORT or RESTORE`);
+}
+
+/**
+ * A file that is gone from a manifest's list is missed by nobody, for a part of the key space may be empty; but the manifest counts
+ * what it holds. Only of a full without history: CockroachDB's counts of other layers are not those of their files.
+ */
+export function uncountedNotices(
+  full: Pick<ManifestHead, 'startTime' | 'mvccFilter' | 'entryCounts'>,
+  files: readonly FileRecord[],
+): string[] {
+  if (!isEmptyTimestamp(full.startTime) || full.mvccFilter !== 'latest') return [];
+  const { rows, indexEntries } = files.reduce((sum, file) => addCounts(sum, file.entryCounts), NO_ROWS);
+  const told = full.entryCounts;
+  if (rows >= told.rows && indexEntries >= told.indexEntries) return [];
+  return [
+    `the full backup counts ${told.rows} rows and ${told.indexEntries} index entries, the files that it lists hold ${rows} and ${indexEntries}: a file may be missing from its list`,
+  ];
 }

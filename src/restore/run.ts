@@ -1,26 +1,17 @@
 import { Catalog, renumberedPrimaries, type Table } from '../catalog/index.js';
 import type { RangeSink, RestoreScope, RestoreStage, RestoreTicket, SinkReport } from '../cluster/contract.js';
-import { chooseLayers, type OpenedLayer, openBackup } from '../collection/index.js';
-import { TaskPool, type TaskSpec } from '../executor/index.js';
+import { chooseLayers, openBackup } from '../collection/index.js';
+import { TaskPool } from '../executor/index.js';
 import { SpanvaultError, throwIfAborted, toWire } from '../fault/index.js';
-import { compareBytes, containsSpan, type Timestamp, toHex } from '../keys/index.js';
-import { type FileRecord, type ManifestHead, versionAtLeast } from '../manifest/index.js';
-import { addUsage, inLanes, measureOperation, parseUri, resolveUri, type StorageConfig } from '../storage/index.js';
+import { type Timestamp, toHex } from '../keys/index.js';
+import type { ManifestHead } from '../manifest/index.js';
+import { addUsage, inLanes, measureOperation, parseUri, resolveUri } from '../storage/index.js';
 import { readCatalogAt } from './catalog_at.js';
-import { type CoverLayer, coverSpans, type RestoreUnit } from './cover.js';
-import { elidedPrefixOf } from './elision.js';
 import { withoutExcluded } from './excluded.js';
 import type { IngestTaskArgs, IngestTaskResult } from './ingest_task.js';
-import { offlineNotices, tenantNotices } from './left_behind.js';
+import { offlineNotices, tenantNotices, uncountedNotices } from './left_behind.js';
 import type { RestoreOptions, RestoreProgress, RestoreResult, RestoreWaits } from './options.js';
-
-const MiB = 1024 * 1024;
-const BATCH_BYTES = 8 * MiB;
-const UNIT_BYTES = 32 * MiB;
-/** A unit's batches hold versions besides the keys and values that its size counts. */
-const HOLD_SLACK_BYTES = 16 * MiB;
-/** Most files of one unit: bounds what a worker holds open (crdb-format.md 7.5). */
-const UNIT_FILES_MAX = 200;
+import { endsAreInclusive, type LoadedLayer, planStage, sortLayer, unitTask } from './units.js';
 
 /**
  * Restores a backup into a sink. Parts, times, names, coverage and the sink's own rules are checked before anything is
@@ -58,7 +49,11 @@ async function runRestore(options: RestoreOptions): Promise<Omit<RestoreResult, 
   throwIfAborted(signal);
   const catalog = await readCatalogAt(chain, time, options.asOf !== undefined, signal);
   const descriptors = catalog.atTime;
-  const leftBehind = [...tenantNotices(newest, descriptors.length), ...offlineNotices(descriptors, options.targets)];
+  const leftBehind = [
+    ...tenantNotices(newest, descriptors.length),
+    ...offlineNotices(descriptors, options.targets),
+    ...uncountedNotices(layers[0]!.opened.head, layers[0]!.files),
+  ];
   const ticket = await sink.begin(scopeOf(options, newest, descriptors, time));
   try {
     const tables = Catalog.decode(descriptors).tables();
@@ -153,42 +148,6 @@ function scopeOf(
   };
 }
 
-/** A layer of the chain with what it lists. */
-interface LoadedLayer {
-  readonly opened: OpenedLayer;
-  readonly files: readonly FileRecord[];
-}
-
-/** A layer with its files in key order, as the covering's file indexes count them. */
-interface SortedLayer extends LoadedLayer {
-  readonly records: readonly FileRecord[];
-  readonly cover: CoverLayer;
-}
-
-function sortLayer({ opened, files }: LoadedLayer, endInclusive: boolean): SortedLayer {
-  const { startTime, endTime, spans, introducedSpans } = opened.head;
-  const records = [...files].sort((a, b) => compareBytes(a.span.key, b.span.key));
-  const coverFiles = records.map(({ path, localityKv, span, entryCounts }) => ({
-    path,
-    localityKv,
-    span,
-    dataBytes: Number(entryCounts.dataSize),
-  }));
-  return {
-    opened,
-    files,
-    records,
-    cover: { startTime, endTime, spans, introducedSpans, endInclusive, files: coverFiles },
-  };
-}
-
-/** Files may share a boundary key when a writer before 24.1 cut revisions apart (crdb-format.md 7.5, step 3). */
-function endsAreInclusive(layers: readonly LoadedLayer[]): boolean {
-  return layers.some(
-    ({ opened: { head } }) => head.mvccFilter === 'all' && !versionAtLeast(head.clusterVersion, 24, 1),
-  );
-}
-
 type Work = Pick<RestoreResult, 'rows' | 'indexEntries' | 'bytes' | 'entries' | 'bytesRead' | 'units' | 'waits'>;
 
 async function ingestStages(
@@ -260,76 +219,8 @@ function openPool(
   });
 }
 
-function planStage(
-  stage: RestoreStage,
-  layers: readonly SortedLayer[],
-  ticket: RestoreTicket,
-  options: RestoreOptions,
-): RestoreUnit[] {
-  return coverSpans({
-    spans: stage.spans,
-    layers: layers.map((layer) => layer.cover),
-    cutKeys: ticket.rewrites.map(({ from }) => from),
-    targetBytes: unitBytesOf(options),
-    maxFiles: UNIT_FILES_MAX,
-  });
-}
-
-function unitTask(
-  unit: RestoreUnit,
-  layers: readonly SortedLayer[],
-  ticket: RestoreTicket,
-  time: Timestamp,
-  options: RestoreOptions,
-  primaries: readonly Uint8Array[],
-): TaskSpec<IngestTaskArgs> {
-  const stores: StorageConfig[] = [];
-  const indexes = new Map<string, number>();
-  const storeIndex = (config: StorageConfig): number => {
-    const known = indexes.get(config.uri) ?? stores.push(config) - 1;
-    indexes.set(config.uri, known);
-    return known;
-  };
-  const files = unit.files.map(({ layer, file, endInclusive }) => {
-    const { opened, records } = layers[layer]!;
-    const record = records[file]!;
-    const { location, name } = opened.placeOf(record);
-    return {
-      store: storeIndex(location),
-      path: name,
-      layer,
-      elidedPrefix: elidedPrefixOf(opened.head, record.span.key),
-      span: record.span,
-      endInclusive,
-      // A file of which a unit takes a part is not worth reading whole.
-      wholeBytes: containsSpan(unit.span, record.span) ? Number(record.entryCounts.dataSize) : 0,
-    };
-  });
-  return {
-    module: new URL('./ingest_task.js', import.meta.url).href,
-    export: 'ingestTask',
-    args: {
-      writer: options.schemaOnly === true ? null : options.sink.writer,
-      stores,
-      files,
-      span: unit.span,
-      asOf: time,
-      // All pairs: keys of interleaved tables lie in their ancestors' spans.
-      rewrites: ticket.rewrites.flatMap(({ from, to }) => [from, to]),
-      primaries,
-      writeTime: ticket.writeTime,
-      batchBytes: options.batchBytes ?? BATCH_BYTES,
-      holdBytes: unitBytesOf(options) + HOLD_SLACK_BYTES,
-    },
-  };
-}
-
 /** Where the rows of primary indexes whose id is not 1 come to lie. */
 function primariesOf(tables: readonly Table[], ticket: RestoreTicket): Uint8Array[] {
   const moved = new Map(ticket.rewrites.map(({ from, to }) => [toHex(from), to]));
   return renumberedPrimaries(tables).map((prefix) => moved.get(toHex(prefix)) ?? prefix);
-}
-
-function unitBytesOf(options: RestoreOptions): number {
-  return options.unitBytes ?? UNIT_BYTES;
 }

@@ -39,6 +39,18 @@ test('tenants of the cluster are told, once', async () => {
   expect(await lines(target, 'SELECT * FROM d.t')).toEqual(['1']);
 });
 
+test('a full backup that counts more than the files that it lists is told', async () => {
+  const root = await altered(
+    ({ files }) => ({ files: files.filter(({ entryCounts }) => entryCounts.rows !== 1n) }),
+    'DATABASE d',
+  );
+  const target = await sqlCluster(root, 'target', ['']);
+  const { notices } = await sql(target, "RESTORE DATABASE d FROM LATEST IN 'nodelocal://1/b'");
+  expect(notices).toEqual([
+    'the full backup counts 1 rows and 0 index entries, the files that it lists hold 0 and 0: a file may be missing from its list',
+  ]);
+});
+
 test('a backup that a tenant took of itself is refused: its keys have another prefix', async () => {
   const inTenant = (key: Uint8Array): Uint8Array => Uint8Array.of(...TENANT.key, ...key);
   const root = await altered(

@@ -74,7 +74,7 @@ function compare(
   blocks: ReturnType<typeof parse>,
   results: readonly (string | undefined)[],
 ): ScriptDifference[] {
-  if (process.env['SPANVAULT_REWRITE'] === '1') {
+  if (process.env.SPANVAULT_REWRITE === '1') {
     const text = blocks.flatMap((block, index) => {
       if (block.case === undefined) return block.prose;
       const { command, args, input } = block.case;
