@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Bytes touched through the map after which they are given back.
 pub(crate) const FORGET_BYTES: u64 = 8 << 20;
 
+/// What one search brings in, about: the kernel maps 64 KiB around each page on the way to a leaf that was not mapped.
+const SEARCH_BYTES: u64 = 2 * (64 << 10);
+
 /// Where the data file is mapped, as far as that is known.
 pub(crate) struct Mapping {
     /// Addresses of the whole map; empty where the operating system does not tell.
@@ -109,6 +112,12 @@ impl Touched {
             None => self.range = Some(start..end),
         }
         self.bytes += (key.len() + value.len()) as u64;
+    }
+
+    /// Notes where a search has led: whoever only searches reads little and maps much.
+    pub(crate) fn note_search(&mut self, key: &[u8], value: &[u8]) {
+        self.note(key, value);
+        self.bytes += SEARCH_BYTES;
     }
 
     /// Gives the pages back when enough was read.

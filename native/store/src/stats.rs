@@ -69,6 +69,8 @@ impl Store {
                     stats.bytes += extent.bytes;
                     piece += extent.bytes;
                     row = Some(row_prefix(last));
+                    touched.note_search(engine, value);
+                    touched.settle(&self.mapping);
                     from = Bound::Excluded(extent.last.clone());
                     entries = self.mvcc.range(&txn, &(bound(&from), Bound::Unbounded)).doing("walk a span")?;
                     continue;
