@@ -206,6 +206,7 @@ async function pageOf(
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(signal?.reason);
   });
+  // It may be rejected when nothing races with it any more.
   aborted.catch(() => undefined);
   signal?.addEventListener('abort', stop);
   try {

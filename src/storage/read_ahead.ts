@@ -41,7 +41,7 @@ export class ReadAhead {
     // Those before were opened, but for some of the group right before that are still under way and have what they need.
     this.#groups.fill(undefined, 0, group);
     const results = await this.#read(group);
-    // The next ones come while these are opened.
+    // The next ones come while these are opened; their failure is told to whoever opens them.
     this.#read(group + 1).catch(() => undefined);
     const first = (index % DIRECTORIES_AT_ONCE) * this.#pieces.length;
     const made: MadeReads = new Map(

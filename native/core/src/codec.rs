@@ -159,10 +159,11 @@ fn zstd_defect(what: &str, code: usize) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn kept(compression: Compression, input: &[u8]) -> Option<Vec<u8>> {
+    /// The compressed block, unless it is to be stored as it is.
+    pub(crate) fn kept(compression: Compression, input: &[u8]) -> Option<Vec<u8>> {
         let mut compressor = Compressor::new(compression, 3).unwrap();
         let mut out = vec![0; compressor.bound(input.len())];
         let length = compressor.compress(input, &mut out, &mut Ahead::default()).unwrap()?;

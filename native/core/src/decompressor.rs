@@ -98,17 +98,9 @@ impl Decompressor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ahead::Ahead;
-    use crate::codec::{Compression, Compressor};
+    use crate::codec::Compression;
+    use crate::codec::tests::kept;
     use proptest::prelude::*;
-
-    fn kept(compression: Compression, input: &[u8]) -> Option<Vec<u8>> {
-        let mut compressor = Compressor::new(compression, 3).unwrap();
-        let mut out = vec![0; compressor.bound(input.len())];
-        let length = compressor.compress(input, &mut out, &mut Ahead::default()).unwrap()?;
-        out.truncate(length);
-        Some(out)
-    }
 
     #[test]
     fn declared_lengths_are_checked_before_anything_is_allocated() {

@@ -289,11 +289,10 @@ pub fn drain(merge: &mut LayerMerge, files: &[Vec<u8>], noise: &mut Noise) -> sp
                 assert!(!needs.is_empty());
                 // Any one of them, or all; whole, or its front.
                 let only = (noise.below(2) == 0).then(|| noise.below(needs.len() as u64) as usize);
-                for (i, need) in needs.iter().enumerate().filter(|(i, _)| only.is_none_or(|o| o == *i)) {
+                for (_, need) in needs.iter().enumerate().filter(|(i, _)| only.is_none_or(|o| o == *i)) {
                     let from = need.offset as usize;
                     let length = if noise.below(3) == 0 { 1 + noise.below(need.length) } else { need.length };
                     merge.feed(need.file, need.offset, &files[need.file][from..from + length as usize])?;
-                    let _ = i;
                 }
             }
             MergeStep::Grow(n) => {
