@@ -1,6 +1,6 @@
 import { SpanvaultError } from '../fault/index.js';
 import { readIfThere } from '../manifest/index.js';
-import { type ExternalStorage, isUnlistable, type ReadOptions, withSecondRead } from '../storage/index.js';
+import { type ExternalStorage, inLanes, isUnlistable, type ReadOptions, withSecondRead } from '../storage/index.js';
 import { LATEST_DIRECTORY, LATEST_FILE, latestName } from './layout.js';
 
 /*
@@ -60,7 +60,7 @@ async function readNewest(root: ExternalStorage, again: Pick<ReadOptions, 'again
 }
 
 /**
- * Points LATEST to a full backup that is whole: the newest-first file of 22.1 and later, then the plain file that older
+ * Points LATEST to a full backup that is whole: the newest-first file of 22.1 and later, and the plain file that older
  * versions and http storage read. When one fails, both are put back as they were before the error goes on: a write that is
  * reported as failed may have happened.
  * @param wall completion time in nanoseconds since 1970
@@ -69,15 +69,11 @@ export async function writeLatest(root: ExternalStorage, subdir: string, wall: b
   const bytes = new Uint8Array(Buffer.from(subdir));
   const name = LATEST_DIRECTORY + latestName(wall);
   const before = await readIfThere(root, LATEST_FILE);
-  let plainTouched = false;
   try {
-    await root.write(name, bytes);
-    plainTouched = true;
-    await root.write(LATEST_FILE, bytes);
+    await inLanes([name, LATEST_FILE], (file) => root.write(file, bytes));
   } catch (error) {
-    const plain = async (): Promise<void> =>
-      before === undefined ? root.delete(LATEST_FILE) : root.write(LATEST_FILE, before);
-    await Promise.allSettled([root.delete(name), plainTouched ? plain() : undefined]);
+    const plain = before === undefined ? root.delete(LATEST_FILE) : root.write(LATEST_FILE, before);
+    await Promise.allSettled([root.delete(name), plain]);
     throw error;
   }
 }

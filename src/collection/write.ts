@@ -4,13 +4,15 @@ import {
   MANIFEST_NAMES,
   type Manifest,
   type TableStatistic,
-  writeManifest,
+  writeManifestFiles,
+  writeManifestLists,
   writePartitionDescriptor,
   writeStatistics,
 } from '../manifest/index.js';
 import {
   directoryConfig,
   type ExternalStorage,
+  inLanes,
   openStorage,
   type StorageConfig,
   type StorageSettings,
@@ -118,8 +120,9 @@ export interface PublishOptions {
 }
 
 /**
- * Makes a layer whose data files are all complete visible, in the order of durability: statistics, one partition
- * descriptor in each non-default location (empty or not), the manifest, and for a full LATEST. The part names and localities of the
+ * Makes a layer whose data files are all complete visible, in the order of durability: statistics, the
+ * manifest's lists and one partition descriptor in each non-default location (empty or not), side by side; the manifest; and for a
+ * full LATEST. The part names and localities of the
  * manifest are filled in. When it fails, nothing it wrote names the backup; the caller abandons the target.
  * @returns the manifest as written
  */
@@ -133,21 +136,18 @@ export async function publishBackup(
   const storage = openStorage(target.defaultStore);
   const root = openStorage(target.root);
   try {
-    if (statistics !== undefined) await writeStatistics(storage, statistics);
-    for (const [index, locality] of manifest.localityKvs.entries()) {
-      throwIfAborted(signal);
-      const partStorage = openStorage(targetStore(target, locality));
-      await writePartitionDescriptor(
-        partStorage,
-        manifest.partitionDescriptorFilenames[index]!,
-        manifest,
-        locality,
-        signal,
-      );
-      await partStorage.close();
-    }
+    throwIfAborted(signal);
+    // None of these names another, and nothing names them yet: each waits for its own durability, all wait together.
+    await inLanes(
+      [
+        async () => statistics && writeStatistics(storage, statistics),
+        ...manifest.localityKvs.map((locality, index) => () => writePart(target, manifest, index, locality, signal)),
+        () => writeManifestLists(storage, manifest),
+      ],
+      (write) => write(),
+    );
     await options.beforeManifest?.();
-    await writeManifest(storage, manifest, signal);
+    await writeManifestFiles(storage, manifest, signal);
     throwIfAborted(signal);
     if (options.incremental !== true)
       await writeLatest(root, target.directory, options.now ?? BigInt(Date.now()) * 1_000_000n);
@@ -162,6 +162,22 @@ export async function publishBackup(
   } finally {
     await storage.close();
     await root.close();
+  }
+}
+
+async function writePart(
+  target: BackupTarget,
+  manifest: Manifest,
+  index: number,
+  locality: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const storage = openStorage(targetStore(target, locality));
+  const name = manifest.partitionDescriptorFilenames[index]!;
+  try {
+    await writePartitionDescriptor(storage, name, manifest, locality, signal);
+  } finally {
+    await storage.close();
   }
 }
 

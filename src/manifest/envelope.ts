@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { constants, gunzip, gunzipSync, gzip } from 'node:zlib';
 import { hasCode, SpanvaultError } from '../fault/index.js';
 import { equalBytes, hasPrefix, toHex } from '../keys/index.js';
-import type { ExternalStorage, ReadOptions, WriteOptions } from '../storage/index.js';
+import type { ExternalStorage, ReadOptions } from '../storage/index.js';
 import { plainBytes } from './wire_values.js';
 
 /*
@@ -110,23 +110,6 @@ export async function readStored(
     }
   }
   return bytes;
-}
-
-/** Writes a gzip-compressed metadata file; its checksum first, so that a file that exists always has one. */
-export async function writeEnveloped(
-  storage: ExternalStorage,
-  name: string,
-  bytes: Uint8Array,
-  options: WriteOptions & { readonly checksum: boolean },
-): Promise<void> {
-  const stored = await sealEnvelope(bytes);
-  const { checksum, ...write } = options;
-  if (checksum) {
-    const { ifAbsent: _, ...overwrite } = write;
-    // A run that died before the file itself may have left its checksum behind.
-    await storage.write(name + CHECKSUM_SUFFIX, manifestChecksum(stored), overwrite);
-  }
-  await storage.write(name, stored, write);
 }
 
 /** The whole object, or undefined when there is none. */

@@ -15,7 +15,7 @@ import {
   printKey,
   type Timestamp,
 } from '../keys/index.js';
-import type { ExternalStorage } from '../storage/index.js';
+import { type ExternalStorage, inLanes } from '../storage/index.js';
 import { descriptorId, placeholderDescriptor } from './descriptor_bytes.js';
 import { decodeFile, encodeFile } from './file_codec.js';
 import { type DescriptorLists, type DescriptorRevision, EMPTY_FILE, type FileRecord, type Manifest } from './model.js';
@@ -46,10 +46,13 @@ export function slimManifest(manifest: Manifest): Manifest {
   };
 }
 
-/** Writes both lists of a fat manifest. */
+/** Writes both lists of a fat manifest, side by side. */
 export async function writeExternalLists(storage: ExternalStorage, manifest: Manifest): Promise<void> {
-  await writeSst(storage, FILE_LIST, fileEntries(manifest.files));
-  await writeSst(storage, DESCRIPTOR_LIST, descriptorEntries(manifest));
+  const lists = [
+    { name: FILE_LIST, entries: fileEntries(manifest.files) },
+    { name: DESCRIPTOR_LIST, entries: descriptorEntries(manifest) },
+  ];
+  await inLanes(lists, ({ name, entries }) => writeSst(storage, name, entries));
 }
 
 /** The files of a slim manifest. @throws SpanvaultError SV_CORRUPT_SST, SV_CORRUPT_MANIFEST, SV_STORAGE_NOT_FOUND */

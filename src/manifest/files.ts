@@ -1,7 +1,7 @@
 import { hasCode, SpanvaultError } from '../fault/index.js';
-import { type ExternalStorage, type ReadPiece, withSecondRead } from '../storage/index.js';
+import { type ExternalStorage, inLanes, type ReadPiece, withSecondRead } from '../storage/index.js';
 import { fixDescriptor } from './descriptor_bytes.js';
-import { CHECKSUM_SUFFIX, openEnvelope, readStored, sealEnvelope, writeEnveloped } from './envelope.js';
+import { CHECKSUM_SUFFIX, manifestChecksum, openEnvelope, readStored, sealEnvelope } from './envelope.js';
 import { FILE_LIST, readDescriptorList, readFileList, slimManifest, writeExternalLists } from './external.js';
 import { checkPartition, checkRead, checkWrite } from './invariants.js';
 import {
@@ -159,15 +159,36 @@ export async function hasManifest(storage: ExternalStorage): Promise<boolean> {
  * @throws SpanvaultError SV_STORAGE_EXISTS when another run wrote one meanwhile
  */
 export async function writeManifest(storage: ExternalStorage, manifest: Manifest, signal?: AbortSignal): Promise<void> {
+  await writeManifestLists(storage, manifest);
+  await writeManifestFiles(storage, manifest, signal);
+}
+
+/** The first half of `writeManifest`: the metadata SSTs, which nothing names yet. Checks every invariant first. */
+export async function writeManifestLists(storage: ExternalStorage, manifest: Manifest): Promise<void> {
   checkWrite(manifest);
-  const options = { ifAbsent: true, checksum: true, ...(signal === undefined ? {} : { signal }) };
-  // An SST holds at least one entry: a layer without files or descriptors is told by the fat manifest alone.
-  const listable = manifest.files.length > 0 && manifest.descriptors.length > 0;
-  if (listable && versionAtLeast(manifest.clusterVersion, 23, 1)) {
-    await writeExternalLists(storage, manifest);
-    await writeEnveloped(storage, METADATA_FILE, encodeManifest(slimManifest(manifest)), options);
-  }
-  await writeEnveloped(storage, MANIFEST_FILE, encodeManifest(manifest), options);
+  if (hasLists(manifest)) await writeExternalLists(storage, manifest);
+}
+
+/** The second half of `writeManifest`, once the lists are whole. @throws SpanvaultError as `writeManifest` */
+export async function writeManifestFiles(
+  storage: ExternalStorage,
+  manifest: Manifest,
+  signal?: AbortSignal,
+): Promise<void> {
+  const options = signal === undefined ? {} : { signal };
+  const slim = hasLists(manifest) ? [{ name: METADATA_FILE, content: slimManifest(manifest) }] : [];
+  const files = await inLanes([...slim, { name: MANIFEST_FILE, content: manifest }], async ({ name, content }) => {
+    const stored = await sealEnvelope(encodeManifest(content));
+    // A run that died before the file itself may have left its checksum behind.
+    await storage.write(name + CHECKSUM_SUFFIX, manifestChecksum(stored), options);
+    return { name, stored };
+  });
+  for (const { name, stored } of files) await storage.write(name, stored, { ...options, ifAbsent: true });
+}
+
+/** An SST holds at least one entry: a layer without files or descriptors is told by the fat manifest alone. */
+function hasLists({ files, descriptors, clusterVersion }: Manifest): boolean {
+  return files.length > 0 && descriptors.length > 0 && versionAtLeast(clusterVersion, 23, 1);
 }
 
 /** Reads one BACKUP_PART file. @throws SpanvaultError SV_STORAGE_NOT_FOUND, SV_CORRUPT_MANIFEST, SV_USAGE */

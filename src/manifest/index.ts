@@ -21,6 +21,8 @@ export {
   readPartitionDescriptor,
   readPartitionHead,
   writeManifest,
+  writeManifestFiles,
+  writeManifestLists,
   writePartitionDescriptor,
 } from './files.js';
 export { decodeIndexMetadata, encodeIndexMetadata } from './index_codec.js';

@@ -20,13 +20,21 @@ import { fromHex } from '#src/keys/index.js';
 import { EMPTY_FILE, EMPTY_MANIFEST, type Manifest, readStatistics } from '#src/manifest/index.js';
 import { type ExternalStorage, openStorage, registerDriver } from '#src/storage/index.js';
 
-/** A driver over memory:// that notes its calls and fails at the one asked for. */
+/** A driver over memory:// that notes its calls, which of them had ended when a write began, and fails at the one asked for. */
 const calls: string[] = [];
+const ended: { readonly call: string; readonly endedBefore: readonly string[] }[] = [];
 let failAt = Number.POSITIVE_INFINITY;
 registerDriver('failing', {
   parameters: [],
   open({ host, path }, settings): ExternalStorage {
     const inner = openStorage({ uri: `memory://${host}${path}`, settings });
+    const noted = async (call: string, work: () => Promise<void>): Promise<void> => {
+      const endedBefore = ended.map((one) => one.call);
+      // Calls that do not wait for each other overlap.
+      await new Promise((resolve) => setImmediate(resolve));
+      await work();
+      ended.push({ call, endedBefore });
+    };
     const step = (call: string) => {
       if (calls.push(call) === failAt) throw new SpanvaultError('SV_STORAGE_IO', `no ${call}`);
     };
@@ -42,7 +50,7 @@ registerDriver('failing', {
       },
       async write(name, bytes, options) {
         step(`write ${name}`);
-        await inner.write(name, bytes, options);
+        await noted(`write ${name}`, () => inner.write(name, bytes, options));
       },
       async create(name, options) {
         step(`create ${name}`);
@@ -51,7 +59,7 @@ registerDriver('failing', {
           write: (part) => writer.write(part),
           async finish(expectedBytes) {
             step(`finish ${name}`);
-            await writer.finish(expectedBytes);
+            await noted(`finish ${name}`, () => writer.finish(expectedBytes));
           },
           abort: () => writer.abort(),
         };
@@ -178,26 +186,33 @@ describe('publishing a backup', () => {
 
   it('goes in the order of durability', async () => {
     calls.length = 0;
+    ended.length = 0;
     await backUp(fresh('failing'));
-    const writes = calls
-      .filter((call) => /^(write|finish)/.test(call))
-      .map((call) => call.replace(/LATEST-.*/, 'LATEST-<hex>'));
-    expect(writes).toEqual([
-      'write BACKUP-LOCK-42',
-      'write data/1.sst',
-      'write data/2.sst',
-      'write BACKUP-STATISTICS',
-      'write BACKUP_PART_1_region=us-west',
-      'write BACKUP_PART_2_az=b',
-      'finish filelist.sst',
-      'finish descriptorslist.sst',
-      'write BACKUP_METADATA-CHECKSUM',
-      'write BACKUP_METADATA',
-      'write BACKUP_MANIFEST-CHECKSUM',
-      'write BACKUP_MANIFEST',
-      'write metadata/latest/LATEST-<hex>',
-      'write LATEST',
-    ]);
+    const named = (call: string): string => call.replace(/LATEST-.*/, 'LATEST-<hex>');
+    const writes = calls.filter((call) => /^(write|finish)/.test(call)).map(named);
+    const ranks = [
+      ['write BACKUP-LOCK-42'],
+      ['write data/1.sst'],
+      ['write data/2.sst'],
+      [
+        'finish descriptorslist.sst',
+        'finish filelist.sst',
+        'write BACKUP-STATISTICS',
+        'write BACKUP_PART_1_region=us-west',
+        'write BACKUP_PART_2_az=b',
+      ],
+      ['write BACKUP_MANIFEST-CHECKSUM', 'write BACKUP_METADATA-CHECKSUM'],
+      ['write BACKUP_METADATA'],
+      ['write BACKUP_MANIFEST'],
+      ['write LATEST', 'write metadata/latest/LATEST-<hex>'],
+    ];
+    expect([...writes].sort()).toEqual(ranks.flat().sort());
+    const rankOf = (call: string): number => ranks.findIndex((rank) => rank.includes(named(call)));
+    // When a call begins, every call of an earlier rank has ended.
+    for (const { call, endedBefore } of ended)
+      for (const earlier of ranks.slice(0, rankOf(call)).flat())
+        expect(endedBefore.map(named), call).toContain(earlier);
+    expect(ended.map(({ call }) => named(call)).sort()).toEqual(ranks.flat().sort());
   });
 
   it('leaves nothing behind whichever call fails, and the backup before it stays the latest', async () => {
