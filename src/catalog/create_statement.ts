@@ -5,6 +5,7 @@ import type { Catalog } from './catalog.js';
 import { typeIdOfOid } from './dependencies.js';
 import { type Descriptor, isSequence, isView, type Table } from './descriptor.js';
 import { mapOutsideLiterals } from './expressions.js';
+import { outboundKeys } from './foreign_keys.js';
 import type {
   ColumnDescriptor,
   ForeignKeyConstraint,
@@ -217,7 +218,7 @@ function createTable(catalog: Catalog, table: Table, name: string): string {
   const primary = message.primaryIndex ?? {};
   const lines = message.columns.map((column) => columnClause(catalog, table, column));
   lines.push(`CONSTRAINT ${quoteName(primary.name ?? 'primary')} PRIMARY KEY ${keyClause(primary)}`);
-  for (const key of message.outboundFks) {
+  for (const key of outboundKeys(catalog, table)) {
     const clause = foreignKeyClause(catalog, table, key);
     if (clause !== undefined) lines.push(clause);
   }

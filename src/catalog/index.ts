@@ -12,6 +12,7 @@ export * from './descriptor.js';
 export { addReferencesToType, addSchemaToDatabase, stampDescriptor } from './descriptor_edits.js';
 export { indexName, keyName } from './element_builder.js';
 export * from './expressions.js';
+export { inboundKeys, outboundKeys } from './foreign_keys.js';
 export { encodePrivileges } from './message_parts.js';
 export * from './names.js';
 export * from './partitions.js';

@@ -4,6 +4,7 @@ import { onlyStoredColumn } from './builder.js';
 import { type Database, decodeDescriptor, type Table, unwrapDescriptor } from './descriptor.js';
 import { addSchemaToDatabase, stampBody, wrapBody } from './descriptor_edits.js';
 import { buildColumn, buildIndex } from './element_builder.js';
+import { isReferenced } from './foreign_keys.js';
 import { type ColumnFamilyDescriptor, type IndexDescriptor, TableDescriptor } from './generated/descriptors.js';
 import { hlc } from './message_parts.js';
 import { quoteName } from './names.js';
@@ -41,7 +42,7 @@ function edited(table: Table, change: Partial<TableDescriptor.$Properties>, time
  * @throws SpanvaultError SV_CONSTRAINT when rows of other tables refer to its rows: restored without them, they would dangle
  */
 export function withExcluded(table: Table, excluded: boolean, time: Timestamp): Uint8Array {
-  if (excluded && table.message.inboundFks.length > 0) {
+  if (excluded && isReferenced(table)) {
     throw new SpanvaultError(
       'SV_CONSTRAINT',
       'cannot set data in a table with inbound foreign key constraints to be excluded from backup',
@@ -122,10 +123,13 @@ function assertNotNeeded(table: Table, index: IndexDescriptor.$Properties): void
     const ids = referencedColumnIds ?? [];
     return covers(index, ids) && !others.some((one) => covers(one, ids));
   });
-  if (needing !== undefined) {
+  // Up to 19.1 a foreign key named the one index that it needs; its own name stands in the other table.
+  const old = index.referencedBy?.[0]?.table;
+  if (needing !== undefined || old != null) {
+    const by = needing === undefined ? `of table ${old}` : JSON.stringify(needing.name);
     throw new SpanvaultError(
       'SV_CONSTRAINT',
-      `index ${JSON.stringify(index.name)} is in use by foreign key constraint ${JSON.stringify(needing.name)}`,
+      `index ${JSON.stringify(index.name)} is in use by foreign key constraint ${by}`,
     );
   }
   if (table.message.dependedOnBy.some(({ indexId }) => indexId === index.id)) {

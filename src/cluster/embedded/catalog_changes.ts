@@ -16,6 +16,7 @@ import { collectDropped, garbageRecords } from './garbage.js';
 import { closedJournal, journalRecord, rollbackJournal } from './journal.js';
 import { packPairs } from './packed_batch.js';
 import type { MetaPut } from './store.js';
+import { assertNotInterleaved } from './table_relations.js';
 
 /** A new version of a table, made from the one before. */
 export type TableEdit = (table: Table, time: Timestamp) => Uint8Array;
@@ -109,11 +110,8 @@ export class CatalogChanges {
     options: BackfillOptions,
   ): Promise<void> {
     const core = this.#core;
-    if (before.message.primaryIndex?.interleave?.ancestors?.length)
-      throw new SpanvaultError(
-        'SV_NOT_SUPPORTED',
-        `${what} on the interleaved table ${before.name} is not supported yet`,
-      );
+    const ofChild = (before.message.primaryIndex?.interleave?.ancestors ?? []).length > 0;
+    if (ofChild || moves.size > 0) assertNotInterleaved(core.catalog.current(), before, what);
     const draft = decodeDescriptor(edit(before, core.now()));
     if (draft.kind !== 'table') throw new SpanvaultError('SV_INTERNAL', `${what} made a ${draft.kind} of a table`);
     const id = randomUUID();

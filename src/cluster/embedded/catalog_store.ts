@@ -22,6 +22,7 @@ import { readEntries } from './entries.js';
 import type { Dropped } from './garbage.js';
 import type { KeyValue } from './packed_batch.js';
 import type { EmbeddedStore, MetaPut } from './store.js';
+import { assertInterleavedTogether } from './table_relations.js';
 
 const NEXT_ID_KEY = 'next/descriptor';
 const GENERATION_KEY = 'generation/catalog';
@@ -138,6 +139,7 @@ export class CatalogStore {
       const raw = withoutKeysOf(other, new Set(gone.keys()), time);
       if (raw !== undefined) edited.push(raw);
     }
+    assertInterleavedTogether(catalog, gone);
     return this.change(edited, [...gone.values()], time);
   }
 
@@ -194,15 +196,29 @@ const OUTBOUND_KEYS = 36;
 const INBOUND_KEYS = 37;
 const ORIGIN_TABLE = 1;
 const REFERENCED_TABLE = 4;
+/** The same up to 19.1, where keys stood in indexes: of a table, of an index, and of a reference's table. */
+const INDEXES = [10, 11] as const;
+const INDEX_KEY = 9;
+const INDEX_REFERENCED_BY = 10;
+const INDEX_OTHER_TABLE = 1;
 
 /** The table without foreign keys from or to `ids`, its version raised; undefined when it has none. */
 function withoutKeysOf(table: Table, ids: ReadonlySet<number>, time: Timestamp): Uint8Array | undefined {
-  const drop = (field: number) => (key: Uint8Array) => {
+  const drop = (field: number, instead?: Uint8Array) => (key: Uint8Array) => {
     const found = readFields(key).find(({ number }) => number === field);
     const other = found === undefined ? 0 : readVarint(key, found.valueStart).value;
-    return ids.has(other) ? undefined : key;
+    return ids.has(other) ? instead : key;
+  };
+  const index = {
+    message: {
+      // CockroachDB writes the field always, empty where there is no key.
+      [INDEX_KEY]: { replace: drop(INDEX_OTHER_TABLE, new Uint8Array(0)) },
+      [INDEX_REFERENCED_BY]: { replace: drop(INDEX_OTHER_TABLE) },
+    },
   };
   const edit = {
+    [INDEXES[0]]: index,
+    [INDEXES[1]]: index,
     [OUTBOUND_KEYS]: { replace: drop(REFERENCED_TABLE) },
     [INBOUND_KEYS]: { replace: drop(ORIGIN_TABLE) },
   };

@@ -29,7 +29,7 @@ import { type CatalogChanges, requireTable, type TableEdit } from './catalog_cha
 import { assertUserObject, type DropBehaviour } from './catalog_store.js';
 import type { ClusterCore } from './core.js';
 import { scanRows } from './row_scan.js';
-import { assertMovable, assertNoViews, referencingTables } from './table_relations.js';
+import { assertMovable, assertNotInterleaved, assertNoViews, referencingTables } from './table_relations.js';
 
 /** Where a table goes; what is left out stays. */
 export interface TableMove {
@@ -200,6 +200,7 @@ export class SchemaChanges {
         targets.map((target) => requireTable(catalog, target)),
         behaviour === 'cascade',
       );
+      for (const table of tables) assertNotInterleaved(catalog, table, 'TRUNCATE');
       this.#changes.publish((time) => ({
         put: tables.map((table) => withFreshIndexes(table, time)),
         moves: (before, after) => {
