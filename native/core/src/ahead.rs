@@ -63,7 +63,7 @@ pub(crate) fn ask_for(addresses: Range<usize>) {
 
 /// Asks the memory for the cache line at an address.
 #[inline(always)]
-fn ask(address: usize) {
+pub fn ask(address: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -4,6 +4,7 @@ use std::ops::Bound;
 
 use heed::types::Bytes;
 use heed::{RoRange, RoTxn};
+use spanvault_core::ahead::ask;
 use spanvault_core::batch::{Full, Packer};
 use spanvault_core::engine_key::{self, Timestamp};
 
@@ -17,6 +18,10 @@ use crate::store::Store;
 
 /// Bytes of versions that one call visits without selecting them: bounds its time.
 const SKIP_BYTES: u64 = 8 << 20;
+
+/// LMDB's page, and what lies in it before a key.
+const PAGE: usize = 4096;
+const NODE_HEADER: usize = 8;
 
 type Entries<'t> = RoRange<'t, Bytes, Bytes, EngineOrder>;
 
@@ -55,6 +60,7 @@ impl<'t, T: Taker<'t>> Walk<'t, '_, T> {
         let end = End::of(end);
         for entry in entries {
             let (engine, value) = entry.doing("scan")?;
+            ask_next_page(engine);
             let (user, timestamp) = keys::split(engine)?;
             if !current.is_some_and(|current| same(current, user)) {
                 if !end.is_after(user) {
@@ -219,35 +225,62 @@ fn later<'a>(position: &'a Bound<Vec<u8>>, key: &'a [u8]) -> Bound<&'a [u8]> {
     }
 }
 
+/// Asks for an entry of the next page of a table that was filled in order: it lies there about where this one lies here. Its
+/// header and its key are all that a walk waits for.
+#[inline]
+fn ask_next_page(engine: &[u8]) {
+    ask((engine.as_ptr() as usize).wrapping_add(PAGE - NODE_HEADER));
+}
+
 /// Equality that looks at the end first, where the keys of neighbouring rows differ.
 #[inline]
 fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.last_chunk::<8>() == b.last_chunk::<8>() && a == b
+    if a.len() != b.len() {
+        return false;
+    }
+    match (a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        (Some(x), Some(y)) => x == y && a == b,
+        // A call for fewer bytes than that costs more than the comparison.
+        _ => match (a.last_chunk::<4>(), b.last_chunk::<4>()) {
+            (Some(x), Some(y)) => x == y && a.first_chunk::<4>() == b.first_chunk::<4>(),
+            _ => a == b,
+        },
+    }
+}
+
+/// A key's first eight bytes as a number, zeroes where it has fewer: keys with different numbers are in their order.
+#[inline]
+fn head_of(key: &[u8]) -> u64 {
+    if let Some(head) = key.first_chunk::<8>() {
+        return u64::from_be_bytes(*head);
+    }
+    match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            // The last four bytes begin among the first four.
+            let rest = u64::from(u32::from_be_bytes(*last)) << (8 * (8 - key.len()));
+            u64::from(u32::from_be_bytes(*first)) << 32 | rest & u64::from(u32::MAX)
+        }
+        _ => key.iter().zip([56, 48, 40]).fold(0, |head, (&byte, shift)| head | u64::from(byte) << shift),
+    }
 }
 
 /// Tells keys before an end, mostly by their first eight bytes.
 #[derive(Clone, Copy)]
 struct End<'e> {
     key: &'e [u8],
-    /// Its first eight bytes, zeroes where it has fewer.
     head: u64,
 }
 
 impl<'e> End<'e> {
     fn of(key: &'e [u8]) -> Self {
-        let mut head = [0; 8];
-        let n = key.len().min(8);
-        head[..n].copy_from_slice(&key[..n]);
-        End { key, head: u64::from_be_bytes(head) }
+        End { key, head: head_of(key) }
     }
 
     /// `key < end`.
     #[inline]
     fn is_after(self, key: &[u8]) -> bool {
-        match key.first_chunk::<8>().map(|head| u64::from_be_bytes(*head)) {
-            Some(head) if head != self.head => head < self.head,
-            // A shorter end is then the beginning of the key.
-            Some(_) if self.key.len() < 8 => false,
+        match head_of(key) {
+            head if head != self.head => head < self.head,
             _ => key < self.key,
         }
     }
